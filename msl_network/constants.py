@@ -1,0 +1,145 @@
+"""Limits, defaults and paths, each with its reason.
+
+`IPV4_ADDRESSES` and `LOCALHOST_ALIASES` are worked out when they are first asked for: they
+need the network interfaces of this computer, and importing a module starts nothing.
+"""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+# --- names on the wire -------------------------------------------------------------------
+
+PORT: Final = 1875
+"""Default port of a Manager: the year of the Metre Convention, in which the BIPM was established."""
+
+HOSTNAME: Final = socket.gethostname()
+"""The hostname of this computer."""
+
+MANAGER: Final = "Manager"
+"""The name under which a Client addresses the Manager itself; no Service can have it."""
+
+NOTIFICATION_UID: Final = "notification"
+"""The uid that marks a notification; no request can use it."""
+
+DISCONNECT_REQUEST: Final = "__disconnect__"
+SHUTDOWN_SERVICE: Final = "shutdown_service"
+SHUTDOWN_MANAGER: Final = "shutdown_manager"
+
+NETWORK_MANAGER_RUNNING_PREFIX: Final = "Network Manager running on"
+"""A Manager logs a line with this text when it is ready; `ssh.start_manager` waits for it."""
+
+# --- files -------------------------------------------------------------------------------
+
+# `sudo` on a Raspberry Pi makes `~` the folder of root, while the certificates and the
+# database that a person made are in the folder of the person who called sudo.
+USER_DIR: Final = os.path.expanduser("~" + os.environ.get("SUDO_USER", ""))
+
+HOME_DIR: Final = os.environ.get("MSL_NETWORK_HOME") or os.path.join(USER_DIR, ".msl", "network")
+"""Where all files are kept, unless the environment variable MSL_NETWORK_HOME says otherwise."""
+
+CERT_DIR: Final = os.path.join(HOME_DIR, "certs")
+KEY_DIR: Final = os.path.join(HOME_DIR, "keys")
+LOG_DIR: Final = os.path.join(HOME_DIR, "logs")
+DATABASE: Final = os.path.join(HOME_DIR, "manager.sqlite3")
+KNOWN_HOSTS: Final = os.path.join(HOME_DIR, "known_hosts")
+"""SSH host keys that a person trusted here, in OpenSSH's format."""
+
+DEFAULT_YEARS_VALID: Final = 100 if sys.maxsize > 2**32 else 15
+"""How long a certificate is valid, in years, unless one says otherwise; as in 1.x, because
+peers pin the certificate and every renewal means a visit to each of them."""
+
+IS_WINDOWS: Final = sys.platform == "win32"
+IS_LINUX: Final = sys.platform.startswith("linux")
+
+# --- limits ------------------------------------------------------------------------------
+
+MESSAGE_LIMIT: Final = 256 * 1024 * 1024
+"""Largest message in bytes. 1.x has no limit and its users send waveforms of 110 MB; twice
+that, and a peer that never ends its line still can't fill the memory of a Pi with swap."""
+
+HANDSHAKE_LIMIT: Final = 1024 * 1024
+"""Largest message in bytes before a peer is registered: an identity with hundreds of
+signatures has some 50 kB, and nobody who is not known yet gets more."""
+
+HANDSHAKE_TIMEOUT: Final = 120.0
+"""Seconds that a peer has to authenticate and identify itself. A person may be typing a
+password: 1.x asks for it in the middle of connecting."""
+
+STALL_TIMEOUT: Final = 10.0
+"""Seconds without any progress after which a peer that does not read is dropped."""
+
+OUTGOING_LIMIT: Final = 2 * MESSAGE_LIMIT
+"""Most bytes that wait for one peer: room for one message of the largest size behind another."""
+
+LOGIN_ATTEMPTS: Final = 3
+"""Wrong passwords in a row from one address before the next try is slowed down."""
+
+LOGIN_DELAY: Final = 1.0
+"""Seconds by which the try after that is delayed; doubled with each further one."""
+
+LOGIN_DELAY_MAX: Final = 30.0
+"""Longest delay of a try, in seconds: less than HANDSHAKE_TIMEOUT."""
+
+LOGIN_FORGET: Final = 300.0
+"""Seconds after which the wrong passwords of an address are forgotten."""
+
+RECORDS_WAITING: Final = 10_000
+"""Rows that may wait for the connections table while its database is locked; further ones
+are dropped, with a line in the log."""
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds to wait for a connection to be made, as in 1.x."""
+
+SHUTDOWN_TIMEOUT: Final = 5.0
+"""Seconds that a peer has to close its side before its connection is cut."""
+
+
+def _ipv4_addresses() -> list[str]:
+    import psutil
+
+    return [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == socket.AF_INET
+    ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "IPV4_ADDRESSES":
+        value: Any = _ipv4_addresses()
+    elif name == "LOCALHOST_ALIASES":
+        value = {
+            HOSTNAME,
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa",
+            "1.0.0.127.in-addr.arpa",
+            *__getattr__("IPV4_ADDRESSES"),
+        }
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def ensure_parent(path: str | os.PathLike[str], *, private: bool = False) -> Path:
+    """Make the folder that `path` is to be in.
+
+    Args:
+        path: The path of a file.
+        private: Whether nobody but the owner may look into a folder that is made here.
+
+    Returns:
+        `path`, with `~` expanded.
+
+    Raises:
+        OSError: The folder can't be made.
+    """
+    file = Path(path).expanduser()
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+    return file

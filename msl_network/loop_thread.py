@@ -1,0 +1,75 @@
+"""The one thread and event loop on which a process has its network.
+
+A cell that computes for an hour, blocks or is interrupted does not stop what happens here:
+replies, notifications and other requests. The loop is uvloop's where the platform has it.
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+__all__ = ["get_loop", "on_loop", "submit"]
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Make an event loop: uvloop's, or where there is none asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def get_loop() -> asyncio.AbstractEventLoop:
+    """The event loop of the network, started when it is first asked for."""
+    global _loop, _thread
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            loop = new_event_loop()
+            ready = threading.Event()
+            _thread = threading.Thread(
+                target=_run, args=(loop, ready), name="msl-network", daemon=True
+            )
+            _thread.start()
+            ready.wait()
+            _loop = loop
+        return _loop
+
+
+def on_loop() -> bool:
+    """Whether the calling thread is the one that runs the loop of the network."""
+    return _thread is threading.current_thread()
+
+
+def submit(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
+    """Run a coroutine on the loop of the network, from any thread."""
+    return asyncio.run_coroutine_threadsafe(coroutine, get_loop())
+
+
+def _run(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
+    asyncio.set_event_loop(loop)
+    loop.call_soon(ready.set)
+    with contextlib.suppress(RuntimeError):
+        loop.run_forever()
+
+
+def _forget() -> None:
+    # A thread does not survive a fork: the child makes its own when it needs one.
+    global _lock, _loop, _thread
+    _lock = threading.Lock()
+    _loop = _thread = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
