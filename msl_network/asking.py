@@ -137,6 +137,8 @@ def wait_and_answer(
             bell = Future()
             while not inbox.empty():
                 question, reply = inbox.get()
+                if not reply.set_running_or_notify_cancel():
+                    continue  # nobody wants to know any more
                 try:
                     reply.set_result(answer(question))
                 except BaseException as error:

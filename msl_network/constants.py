@@ -13,7 +13,7 @@ from typing import Any, Final
 # --- names on the wire -------------------------------------------------------------------
 
 PORT: Final = 1875
-"""Default port of a Manager: the year of the Metre Convention, in which the BIPM was established."""
+"""Default port of a Manager: the year in which the BIPM was established."""
 
 HOSTNAME: Final = socket.gethostname()
 """The hostname of this computer."""

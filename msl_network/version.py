@@ -16,4 +16,6 @@ class VersionInfo(NamedTuple):
     releaselevel: str
 
 
-version_info = VersionInfo(*(int(part) for part in __version__.split(".")[:3]), "final")
+_major, _minor, _micro = __version__.split(".")
+
+version_info = VersionInfo(int(_major), int(_minor), int(_micro), "final")

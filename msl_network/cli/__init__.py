@@ -1,0 +1,54 @@
+"""The command `msl-network`.
+
+Each command is a module that has `add_parser`, and `execute`, which returns the exit status: 0,
+or 1 when it printed an error. What a command needs is imported when it runs.
+"""
+
+import argparse
+import sys
+from typing import NoReturn
+
+from ..version import __version__
+from . import certdump, certgen, delete, hostname, keygen, start, user
+
+__all__ = ["configure_parser", "main"]
+
+_DESCRIPTION = """\
+Control laboratory instruments over a network.
+
+A Manager passes the requests of Clients on to the Services that have the
+instruments, and the answers back. These commands start a Manager and look after
+its users, trusted hosts, keys and certificates."""
+
+
+def configure_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    parser = argparse.ArgumentParser("msl-network", description=_DESCRIPTION)
+    parser.formatter_class = argparse.RawTextHelpFormatter
+    parser.add_argument(
+        "-V", "--version", action="version", version=__version__, help="Print the version."
+    )
+    commands = parser.add_subparsers(metavar="command", dest="cmd", required=True)
+    for command in (certdump, certgen, delete, hostname, keygen, start, user):
+        command.add_parser(commands).formatter_class = argparse.RawTextHelpFormatter
+    return parser
+
+
+def main(*args: str) -> NoReturn:
+    """Run a command and end the process with its exit status.
+
+    Args:
+        args: The words of the command line; by default those that the process was started
+            with. None at all prints the help.
+
+    Raises:
+        SystemExit: Always.
+    """
+    words = list(args) or sys.argv[1:] or ["--help"]
+    options = configure_parser().parse_args(words)
+    try:
+        status = options.func(options)
+    except KeyboardInterrupt:
+        print()
+        status = 130  # what a shell expects of a command that was interrupted
+    sys.exit(status)

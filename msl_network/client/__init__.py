@@ -1,0 +1,1 @@
+"""A Client: one engine, with a blocking and an asynchronous face."""

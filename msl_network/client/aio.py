@@ -1,0 +1,333 @@
+"""The asynchronous face of a Client: `async with msl_network.aio.connect(...) as client`.
+
+It can be used on any event loop. The connection itself lives on the loop of the network.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any, Self
+
+from .. import loop_thread
+from ..asking import Ask, Question, ask_in_terminal
+from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
+from ..device import ConnectOptions
+from .calls import RemoteCallable, attribute_names, check_attribute
+from .identities import identities_as_string
+from .reply import waited_for
+from .session import LinkState, Session
+
+__all__ = ["AsyncClient", "AsyncLink", "connect"]
+
+
+async def ask_in_thread(question: Question) -> str:
+    """Ask in the terminal, on a thread, while the loop goes on."""
+    return await asyncio.to_thread(ask_in_terminal, question)
+
+
+def connect(
+    *,
+    name: str = "Client",
+    host: str = "localhost",
+    port: int = PORT,
+    timeout: float | None = CONNECT_TIMEOUT,
+    username: str | None = None,
+    password: str | None = None,
+    password_manager: str | None = None,
+    read_limit: int | None = None,
+    disable_tls: bool = False,
+    cert_file: str | None = None,
+    assert_hostname: bool = True,
+    auto_save: bool = False,
+    ask: Ask | None = None,
+) -> "Connecting":
+    """Connect to a Manager.
+
+    Example:
+        >>> async with connect(host="raspberrypi") as client:
+        ...     link = await client.link("BasicMath")
+        ...     await link.add(1, 2)
+
+    Args:
+        name: A name for the Client, by which others can tell it from the rest.
+        host: The hostname or address of the Manager.
+        port: The port of the Manager.
+        timeout: Seconds to wait for the connection; None to wait for as long as it takes.
+        username: The user to log in as, where the Manager wants a login.
+        password: The password of that user.
+        password_manager: The password of the Manager, where it wants one.
+        read_limit: Most bytes of a message; None for `constants.MESSAGE_LIMIT`.
+        disable_tls: Whether the connection is not encrypted.
+        cert_file: The path of the Manager's certificate; None for the one that is pinned for
+            the host.
+        assert_hostname: Whether the certificate must be that of the host.
+        auto_save: Whether an unknown certificate is trusted without asking.
+        ask: Awaited on the loop of the network with a question that only a person can answer;
+            None to ask in the terminal.
+
+    Returns:
+        What can be awaited for an `AsyncClient`, and used in `async with`.
+
+    Raises:
+        ConnectionError: The Manager can't be reached, or its certificate is not trusted.
+        TimeoutError: It can't be reached in time.
+        ValueError: It refuses the Client.
+    """
+    options = {k: v for k, v in locals().items() if k not in ("name", "ask")}
+    return Connecting(Session(name, ConnectOptions(**options), ask or ask_in_thread))
+
+
+class Connecting:
+    """A connection that is being made: await it, or use it in `async with`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._client: AsyncClient | None = None
+
+    async def _connect(self) -> "AsyncClient":
+        self._client = AsyncClient(await waited_for(loop_thread.submit(self._session.connect())))
+        return self._client
+
+    def __await__(self) -> Generator[Any, None, "AsyncClient"]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> "AsyncClient":
+        return await self._connect()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.disconnect()
+
+
+class AsyncClient:
+    """A connection to a Manager, to be awaited.
+
+    Not made by a user: see `connect`.
+    """
+
+    def __init__(self, session: Session, owner: object = None) -> None:
+        self._session = session
+        # the blocking Client whose connection this is: it is closed when that one is gone
+        self._owner = owner
+
+    def __repr__(self) -> str:
+        if not self.is_connected():
+            return f"<{self.name} disconnected>"
+        return f"<{self.name} manager={self.address_manager} port={self.port}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.disconnect()
+
+    def __del__(self) -> None:
+        if self._owner is None:
+            self._session.close()
+
+    @property
+    def name(self) -> str:
+        """The name of the Client."""
+        return self._session.name
+
+    @property
+    def port(self) -> int | None:
+        """The port of the Client."""
+        return self._session.port
+
+    @property
+    def address_manager(self) -> str:
+        """`host:port` of the Manager."""
+        return self._session.options.address
+
+    def identity(self) -> dict[str, Any]:
+        """Who the Client says it is."""
+        return self._session.identity()
+
+    def is_connected(self) -> bool:
+        """Whether requests can be sent."""
+        return self._session.is_connected
+
+    async def link(self, service: str, *, timeout: float | None = None) -> "AsyncLink":
+        """Link with a Service.
+
+        Args:
+            service: The name of the Service.
+            timeout: Seconds to wait for the reply; None to wait for as long as it takes.
+
+        Raises:
+            RemoteError: There is no such Service, it is locked, or has its maximum of Clients.
+            ConnectionError: The Client is disconnected.
+            TimeoutError: There was no reply in time.
+        """
+        identity = await self._session.link(service, timeout)
+        return AsyncLink(self._session.linked(service, identity), owner=self)
+
+    async def unlink(self, link: "AsyncLink", *, timeout: float | None = None) -> None:
+        """Unlink from a Service."""
+        await link.unlink(timeout=timeout)
+
+    async def identities(
+        self, *, as_string: bool = False, indent: int = 2, timeout: float | None = None
+    ) -> Any:
+        """The identities of all devices that are connected to the Manager.
+
+        Args:
+            as_string: Whether to return text for a person.
+            indent: How many spaces each level of that text is indented by.
+            timeout: Seconds to wait for the reply; None to wait for as long as it takes.
+        """
+        identity = await self._session.request(MANAGER, "identity", (), {}, timeout=timeout)
+        return identities_as_string(identity, indent) if as_string else identity
+
+    async def admin_request(self, attrib: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Send a request to the Manager that only an administrator may send.
+
+        Args:
+            attrib: The attribute of the Manager, e.g. `"users_table.usernames"`.
+            args: Positional arguments.
+            kwargs: Keyword arguments; `timeout` is the seconds to wait for the reply.
+
+        Raises:
+            RemoteError: The request failed, or the user is no administrator.
+        """
+        timeout = kwargs.pop("timeout", None)
+        return await self._session.request(MANAGER, attrib, args, kwargs, timeout=timeout)
+
+    async def spawn(self, name: str = "Client") -> "AsyncClient":
+        """Make another connection to the same Manager."""
+        session = Session(name, self._session.options, self._session.ask)
+        return await Connecting(session)
+
+    async def disconnect(self, timeout: float | None = None) -> None:
+        """Disconnect from the Manager. Nothing happens if it is disconnected.
+
+        Args:
+            timeout: Seconds to wait for the Manager to close the connection; None to wait for
+                as long as it takes.
+        """
+        reply = self._session.disconnect(timeout)
+        if reply is not None:
+            await reply
+
+
+class AsyncLink:
+    """A link with a Service: `await link.add(1, 2)`.
+
+    Every call of a Service's method takes `timeout=`, the seconds to wait for the reply.
+    """
+
+    def __init__(self, state: LinkState, owner: object = None) -> None:
+        self._state = state
+        # a link keeps its Client, which closes the connection when it is gone
+        self._owner = owner
+
+    def __repr__(self) -> str:
+        state = self._state
+        where = f"{state.service}[{self.service_address}]"
+        if state.session is None:
+            return f"<Un-Linked from {where}>"
+        return f"<Link with {where} at Manager[{state.manager}]>"
+
+    def __getattr__(self, name: str) -> RemoteCallable:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        check_attribute(self._state, name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> RemoteCallable:
+        state = self._state
+
+        async def send(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            timeout = kwargs.pop("timeout", None)
+            return await state.request(name, args, kwargs, timeout)
+
+        return RemoteCallable(state, name, send)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *attribute_names(self._state)]
+
+    @property
+    def notification_handler(self) -> Callable[..., Any] | None:
+        """What the Service's notifications are given to: a function or a coroutine function.
+
+        It is called on the event loop that runs when it is assigned.
+        """
+        return self._state.handler
+
+    @notification_handler.setter
+    def notification_handler(self, handler: Callable[..., Any] | None) -> None:
+        try:
+            self._state.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._state.loop = None
+        self._state.handler = handler
+
+    @property
+    def service_name(self) -> str:
+        """The name of the Service."""
+        return self._state.service
+
+    @property
+    def service_address(self) -> str:
+        """`host:port` of the Service."""
+        return str(self._state.identity.get("address", "unknown"))
+
+    @property
+    def service_attributes(self) -> dict[str, Any]:
+        """The signatures or values of what the Service offers, by name."""
+        attributes: dict[str, Any] = self._state.identity["attributes"]
+        return attributes
+
+    @property
+    def service_language(self) -> str:
+        """The programming language of the Service."""
+        return str(self._state.identity.get("language", "unknown"))
+
+    @property
+    def service_os(self) -> str:
+        """The operating system of the Service."""
+        return str(self._state.identity.get("os", "unknown"))
+
+    @property
+    def service_max_clients(self) -> int:
+        """Most Clients that can be linked with the Service; -1 for no limit."""
+        return int(self._state.identity.get("max_clients", -1))
+
+    async def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
+        """Lock the Service: while any lock is held no other Client can link with it.
+
+        Args:
+            shared: Whether other Clients may be linked. An exclusive lock needs the only link.
+            timeout: Seconds to wait for the reply; None to wait for as long as it takes.
+
+        Returns:
+            The network names of the linked Clients.
+
+        Raises:
+            RemoteError: Other Clients are linked, too.
+        """
+        names: list[str] = await self._state.lock_request("acquire_lock", timeout, shared=shared)
+        return names
+
+    async def release_lock(self, timeout: float | None = None) -> list[str]:
+        """Release the lock.
+
+        Returns:
+            The network names of the Clients that still hold one.
+        """
+        names: list[str] = await self._state.lock_request("release_lock", timeout)
+        return names
+
+    async def unlink(self, timeout: float | None = None) -> None:
+        """Unlink from the Service. Nothing happens if it is unlinked."""
+        reply = self._state.unlink(timeout)
+        if reply is not None:
+            await reply
+
+    async def shutdown_service(self, *args: Any, **kwargs: Any) -> Any:
+        """Shut the Service down, where it allows this.
+
+        Returns:
+            What its `shutdown_service` returns.
+        """
+        return await self[SHUTDOWN_SERVICE](*args, **kwargs)

@@ -1,0 +1,366 @@
+"""The blocking face of a Client: `connect`, and what it leads to.
+
+It is the same engine that `msl_network.aio` shows, waited for on the calling thread.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+from ..asking import Ask, ask_in_terminal, wait, wait_and_answer
+from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
+from ..device import ConnectOptions
+from .aio import AsyncClient, AsyncLink, ask_in_thread
+from .calls import RemoteCallable, attribute_names, check_attribute
+from .identities import identities_as_string
+from .reply import Reply
+from .session import LinkState, Session
+
+__all__ = ["Client", "Link", "connect", "filter_client_connect_kwargs"]
+
+
+def connect(
+    *,
+    name: str = "Client",
+    host: str = "localhost",
+    port: int = PORT,
+    timeout: float | None = CONNECT_TIMEOUT,
+    username: str | None = None,
+    password: str | None = None,
+    password_manager: str | None = None,
+    read_limit: int | None = None,
+    disable_tls: bool = False,
+    cert_file: str | None = None,
+    assert_hostname: bool = True,
+    auto_save: bool = False,
+) -> "Client":
+    """Connect to a Manager.
+
+    What the Manager wants to know and is not given (a user name, a password, whether its
+    certificate is to be trusted) is asked for.
+
+    Args:
+        name: A name for the Client, by which others can tell it from the rest.
+        host: The hostname or address of the Manager.
+        port: The port of the Manager.
+        timeout: Seconds to wait for the connection; None to wait for as long as it takes.
+        username: The user to log in as, where the Manager wants a login.
+        password: The password of that user.
+        password_manager: The password of the Manager, where it wants one.
+        read_limit: Most bytes of a message; None for `constants.MESSAGE_LIMIT`.
+        disable_tls: Whether the connection is not encrypted.
+        cert_file: The path of the Manager's certificate; None for the one that is pinned for
+            the host.
+        assert_hostname: Whether the certificate must be that of the host.
+        auto_save: Whether an unknown certificate is trusted without asking.
+
+    Raises:
+        ConnectionError: The Manager can't be reached, or its certificate is not trusted.
+        TimeoutError: It can't be reached in time.
+        ValueError: It refuses the Client (a wrong password, an untrusted host).
+    """
+    options = {key: value for key, value in locals().items() if key != "name"}
+    return Client._connect(name, ConnectOptions(**options))
+
+
+def filter_client_connect_kwargs(**kwargs: Any) -> dict[str, Any]:
+    """Select the keyword arguments that `connect` knows.
+
+    `auth_password`, which a Manager knows it by, counts as `password_manager`.
+    """
+    known = inspect.signature(connect).parameters
+    selected = {key: value for key, value in kwargs.items() if key in known}
+    if "auth_password" in kwargs:
+        selected.setdefault("password_manager", kwargs["auth_password"])
+    return selected
+
+
+def _result(reply: Reply[Any]) -> Any:
+    try:
+        return wait(reply)
+    except BaseException:
+        # an interrupt, or the stop button of a notebook: the request is given up
+        reply.cancel()
+        raise
+
+
+class Client:
+    """A connection to a Manager.
+
+    Not made by a user: see `connect`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @classmethod
+    def _connect(cls, name: str, options: ConnectOptions, ask: Ask | None = None) -> "Client":
+        session = Session(name, options, ask or ask_in_thread)
+
+        async def start(ask_here: Ask) -> Session:
+            if ask is None:
+                session.ask = ask_here
+            return await session.connect()
+
+        wait_and_answer(start)
+        session.ask = ask or ask_in_thread
+        return cls(session)
+
+    def __repr__(self) -> str:
+        if not self.is_connected():
+            return f"<{self.name} disconnected>"
+        return f"<{self.name} manager={self.address_manager} port={self.port}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.disconnect()
+
+    def __del__(self) -> None:
+        self._session.close()
+
+    @property
+    def aio(self) -> AsyncClient:
+        """The asynchronous face of the same connection."""
+        return AsyncClient(self._session, owner=self)
+
+    @property
+    def name(self) -> str:
+        """The name of the Client."""
+        return self._session.name
+
+    @property
+    def port(self) -> int | None:
+        """The port of the Client."""
+        return self._session.port
+
+    @property
+    def address_manager(self) -> str:
+        """`host:port` of the Manager."""
+        return self._session.options.address
+
+    def identity(self) -> dict[str, Any]:
+        """Who the Client says it is."""
+        return self._session.identity()
+
+    def is_connected(self) -> bool:
+        """Whether requests can be sent."""
+        return self._session.is_connected
+
+    def link(self, service: str, *, timeout: float | None = None) -> "Link":
+        """Link with a Service.
+
+        Args:
+            service: The name of the Service.
+            timeout: Seconds to wait for the reply; None to wait for as long as it takes.
+
+        Raises:
+            RemoteError: There is no such Service, it is locked, or has its maximum of Clients.
+            ConnectionError: The Client is disconnected.
+            TimeoutError: There was no reply in time.
+        """
+        identity = _result(self._session.link(service, timeout))
+        return Link(self, self._session.linked(service, identity))
+
+    def unlink(self, link: "Link", *, timeout: float | None = None) -> None:
+        """Unlink from a Service.
+
+        Raises:
+            TypeError: `link` is not a Link.
+        """
+        if not isinstance(link, Link):
+            raise TypeError(f"Must pass in a Link object, received {type(link)}")
+        link.unlink(timeout=timeout)
+
+    def identities(
+        self, *, as_string: bool = False, indent: int = 2, timeout: float | None = None
+    ) -> Any:
+        """The identities of all devices that are connected to the Manager.
+
+        Args:
+            as_string: Whether to return text for a person.
+            indent: How many spaces each level of that text is indented by.
+            timeout: Seconds to wait for the reply; None to wait for as long as it takes.
+        """
+        reply = self._session.request(MANAGER, "identity", (), {}, timeout=timeout)
+        identity = _result(reply)
+        return identities_as_string(identity, indent) if as_string else identity
+
+    def admin_request(self, attrib: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Send a request to the Manager that only an administrator may send.
+
+        Args:
+            attrib: The attribute of the Manager, e.g. `"users_table.usernames"`.
+            args: Positional arguments.
+            kwargs: Keyword arguments; `timeout` is the seconds to wait for the reply.
+
+        Raises:
+            RemoteError: The request failed, or the user is no administrator.
+            ValueError: It was to be asynchronous, which is not possible.
+        """
+        if "asynchronous" in kwargs:
+            raise ValueError("Cannot make asynchronous requests to a Manager")
+        timeout = kwargs.pop("timeout", None)
+        session = self._session
+
+        async def start(ask: Ask) -> Any:
+            # a login is asked for on this thread, which waits
+            session.ask, before = ask, session.ask
+            try:
+                return await session.request(MANAGER, attrib, args, kwargs, timeout=timeout)
+            finally:
+                session.ask = before
+
+        return wait_and_answer(start, answer=ask_in_terminal)
+
+    def spawn(self, name: str = "Client") -> "Client":
+        """Make another connection to the same Manager."""
+        return Client._connect(name, self._session.options)
+
+    def disconnect(self, timeout: float | None = None) -> None:
+        """Disconnect from the Manager. Nothing happens if it is disconnected.
+
+        Args:
+            timeout: Seconds to wait for the Manager to close the connection; None to wait for
+                as long as it takes.
+        """
+        reply = self._session.disconnect(timeout)
+        if reply is not None:
+            _result(reply)
+
+
+class Link:
+    """A link with a Service: `link.add(1, 2)`.
+
+    Every call of a Service's method takes `timeout=`, the seconds to wait for the reply, and
+    `asynchronous=True`, to get a future that can be waited for or awaited.
+    """
+
+    def __init__(self, client: Client, state: LinkState) -> None:
+        # a link keeps its Client: `connect().link("Echo")` works
+        self._client = client
+        self._state = state
+
+    def __repr__(self) -> str:
+        return repr(AsyncLink(self._state))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.unlink()
+
+    def __getattr__(self, name: str) -> RemoteCallable:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        check_attribute(self._state, name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> RemoteCallable:
+        return RemoteCallable(self._state, name, functools.partial(self._send, name))
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *attribute_names(self._state)]
+
+    def _send(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        asynchronous = kwargs.pop("asynchronous", False)
+        timeout = kwargs.pop("timeout", None)
+        reply = self._state.request(name, args, kwargs, timeout)
+        return reply if asynchronous else _result(reply)
+
+    @property
+    def aio(self) -> AsyncLink:
+        """The asynchronous face of the same link: `await link.aio.add(1, 2)`."""
+        return AsyncLink(self._state, owner=self._client)
+
+    @property
+    def notification_handler(self) -> Callable[..., Any]:
+        """What the Service's notifications are given to; assign a function of your own.
+
+        It is called on a thread of its own, so it may take its time and send requests. A
+        coroutine function runs on the loop of the network.
+        """
+        return self._state.handler or _ignore
+
+    @notification_handler.setter
+    def notification_handler(self, handler: Callable[..., Any] | None) -> None:
+        self._state.loop = None
+        self._state.handler = handler
+
+    @property
+    def service_name(self) -> str:
+        """The name of the Service."""
+        return self._state.service
+
+    @property
+    def service_address(self) -> str:
+        """`host:port` of the Service."""
+        return str(self._state.identity.get("address", "unknown"))
+
+    @property
+    def service_attributes(self) -> dict[str, Any]:
+        """The signatures or values of what the Service offers, by name."""
+        attributes: dict[str, Any] = self._state.identity["attributes"]
+        return attributes
+
+    @property
+    def service_language(self) -> str:
+        """The programming language of the Service."""
+        return str(self._state.identity.get("language", "unknown"))
+
+    @property
+    def service_os(self) -> str:
+        """The operating system of the Service."""
+        return str(self._state.identity.get("os", "unknown"))
+
+    @property
+    def service_max_clients(self) -> int:
+        """Most Clients that can be linked with the Service; -1 for no limit."""
+        return int(self._state.identity.get("max_clients", -1))
+
+    def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
+        """Lock the Service: while any lock is held no other Client can link with it.
+
+        Args:
+            shared: Whether other Clients may be linked. An exclusive lock needs the only link.
+            timeout: Seconds to wait for the reply; None to wait for as long as it takes.
+
+        Returns:
+            The network names of the linked Clients.
+
+        Raises:
+            RemoteError: Other Clients are linked, too.
+        """
+        names: list[str] = _result(self._state.lock_request("acquire_lock", timeout, shared=shared))
+        return names
+
+    def release_lock(self, timeout: float | None = None) -> list[str]:
+        """Release the lock.
+
+        Returns:
+            The network names of the Clients that still hold one.
+        """
+        names: list[str] = _result(self._state.lock_request("release_lock", timeout))
+        return names
+
+    def unlink(self, timeout: float | None = None) -> None:
+        """Unlink from the Service. Nothing happens if it is unlinked."""
+        reply = self._state.unlink(timeout)
+        if reply is not None:
+            _result(reply)
+
+    disconnect = unlink
+
+    def shutdown_service(self, *args: Any, **kwargs: Any) -> Any:
+        """Shut the Service down, where it allows this.
+
+        Returns:
+            What its `shutdown_service` returns.
+        """
+        return self._send(SHUTDOWN_SERVICE, args, kwargs)
+
+
+def _ignore(*_: Any, **__: Any) -> None:
+    """What a notification is given to that nobody handles."""

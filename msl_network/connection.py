@@ -1,0 +1,235 @@
+"""One connection: lines over TCP or TLS, batched writes, and an end for peers that do not read.
+
+A `Connection` is an `asyncio.Protocol`, not a pair of streams: no task and no `await` for a
+message. The lines of one read are handled together, and what they lead to for one peer leaves
+in one write.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from .constants import OUTGOING_LIMIT, STALL_TIMEOUT
+from .wire.framing import Framer, LineTooLongError
+
+__all__ = ["Connection", "Receiver"]
+
+logger = logging.getLogger(__package__)
+
+
+class Receiver(Protocol):
+    """What handles the lines of a connection. Its methods are called on the event loop."""
+
+    def line_received(self, line: bytes) -> None:
+        """Handle a line, without its end."""
+
+    def line_too_long(self, error: LineTooLongError) -> bytes | None:
+        """Return what to tell a peer that sent too long a line; it is closed after that."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Handle the end of the connection. Called once."""
+
+
+class Connection(asyncio.Protocol):
+    """A stream of lines to and from a peer.
+
+    Args:
+        made: Called when the connection is made; returns what handles its lines.
+        limit: Most bytes of a line. Can be changed with `limit_lines`.
+        stall_timeout: Seconds without progress after which a peer that does not read is dropped.
+        outgoing_limit: Most bytes that wait for the peer.
+    """
+
+    def __init__(
+        self,
+        made: "Callable[[Connection], Receiver]",
+        *,
+        limit: int,
+        stall_timeout: float = STALL_TIMEOUT,
+        outgoing_limit: int = OUTGOING_LIMIT,
+    ) -> None:
+        self._made = made
+        self._framer = Framer(limit)
+        self._stall_timeout = stall_timeout
+        self._outgoing_limit = outgoing_limit
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._written = 0
+        self._taken = 0
+        self._closing = False
+        self._paused_lines: list[bytes] | None = None
+        self.lost_reason: str | None = None
+
+    # --- asyncio.Protocol ----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._receiver = self._made(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if self._closing:
+            return
+        try:
+            lines = self._framer.feed(data)
+        except LineTooLongError as error:
+            self.lost_reason = str(error)
+            answer = self._receiver.line_too_long(error)
+            if answer:
+                self.send(answer)
+            self.close()
+            return
+        if self._paused_lines is not None:
+            self._paused_lines += lines
+            return
+        self._handle(lines)
+
+    def eof_received(self) -> bool:
+        """See `asyncio.Protocol`."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._closing = True
+        self._pending.clear()
+        self._stop_stall_timer()
+        if not self._closed.done():
+            self._closed.set_result(None)
+        self._receiver.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        if self._stall_timer is None:
+            self._taken = self._taken_by_peer()
+            self._stall_timer = self._loop.call_later(self._stall_timeout, self._check_stall)
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._stop_stall_timer()
+
+    # --- for its owner -------------------------------------------------------------------
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._closing
+
+    def info(self, name: str) -> Any:
+        """What the transport knows, e.g. `"peername"` or `"sockname"`."""
+        return self._transport.get_extra_info(name)
+
+    def limit_lines(self, limit: int) -> None:
+        """Change the most bytes of a line."""
+        self._framer.limit = limit
+
+    def send(self, line: bytes) -> bool:
+        """Send a line, its end included, together with others of this turn of the loop.
+
+        Returns:
+            Whether the line is on its way; False if the connection is closed or the peer has
+            fallen so far behind that it is dropped.
+        """
+        if self._closing:
+            return False
+        pending = self._pending
+        if not pending:
+            self._loop.call_soon(self._flush)
+        pending.append(line)
+        self._pending_bytes += len(line)
+        if self._pending_bytes > self._outgoing_limit and self._outgoing() > self._outgoing_limit:
+            self.abort(f"more than {self._outgoing_limit} bytes wait for it")
+            return False
+        return True
+
+    def pause_lines(self) -> None:
+        """Keep lines back until `resume_lines`, while an earlier one is being looked into."""
+        if self._paused_lines is None:
+            self._paused_lines = []
+            self._transport.pause_reading()
+
+    def resume_lines(self) -> None:
+        """Handle the lines that were kept back, and go on."""
+        if self._paused_lines is None:
+            return
+        lines, self._paused_lines = self._paused_lines, None
+        if self._closing:
+            return
+        self._transport.resume_reading()
+        self._handle(lines)
+
+    def close(self) -> None:
+        """Close the connection when what waits for the peer has been sent."""
+        if self._closing:
+            return
+        self._flush()
+        self._closing = True
+        self._transport.close()
+        # a peer that does not take its last bytes, or never closes its TLS, is cut off
+        self._stop_stall_timer()
+        self._stall_timer = self._loop.call_later(self._stall_timeout, self._transport.abort)
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection at once.
+
+        Args:
+            reason: Why, for the log and for whoever asks later.
+        """
+        if self.lost_reason is None:
+            self.lost_reason = reason
+        self._closing = True
+        self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone."""
+        await asyncio.shield(self._closed)
+
+    # --- inside --------------------------------------------------------------------------
+
+    def _handle(self, lines: list[bytes]) -> None:
+        receive = self._receiver.line_received
+        for i, line in enumerate(lines):
+            if self._closing:
+                return
+            if self._paused_lines is not None:
+                self._paused_lines += lines[i:]
+                return
+            receive(line)
+
+    def _flush(self) -> None:
+        pending = self._pending
+        if not pending or self._transport.is_closing():
+            return
+        self._pending = []
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        self._written += len(data)
+        self._transport.write(data)
+        # an upper bound until the next write: what the peer takes meanwhile is not seen
+        self._pending_bytes = self._transport.get_write_buffer_size()
+
+    def _outgoing(self) -> int:
+        return sum(map(len, self._pending)) + self._transport.get_write_buffer_size()
+
+    def _taken_by_peer(self) -> int:
+        return self._written - self._transport.get_write_buffer_size()
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if self._closing:
+            return
+        taken = self._taken_by_peer()
+        if taken <= self._taken:
+            logger.warning("%s does not read, closing connection", self.info("peername"))
+            self.abort(f"it did not read for {self._stall_timeout:g} seconds")
+        else:
+            self._taken = taken
+            self._stall_timer = self._loop.call_later(self._stall_timeout, self._check_stall)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None

@@ -1,0 +1,54 @@
+"""Where a Manager that is a program of its own writes its log."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+
+from .. import constants
+
+__all__ = ["logging_to"]
+
+
+@contextlib.contextmanager
+def logging_to(log_file: str | None) -> Iterator[str]:
+    """Write this package's log to a file and to standard output.
+
+    The logging of the user's own program is left as it is.
+
+    Args:
+        log_file: The path of the file; None for a new one in the folder of the logs.
+
+    Yields:
+        The path of the file.
+
+    Raises:
+        OSError: The file can't be written.
+    """
+    if log_file is None:
+        now = datetime.now().strftime("%Y-%m-%d-%H-%M-%S")
+        log_file = os.path.join(constants.LOG_DIR, f"manager-{now}.log")
+    path = constants.ensure_parent(log_file)
+    # names and addresses are in it: nobody else's to read
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    handlers: list[tuple[logging.Handler, str]] = [
+        (logging.FileHandler(path, encoding="utf-8"), "%(levelname)-8s"),
+        (logging.StreamHandler(sys.stdout), "%(levelname)-5s"),
+    ]
+    logger = logging.getLogger("msl_network")
+    level = logger.level
+    for handler, level_format in handlers:
+        formatter = logging.Formatter(f"%(asctime)s [{level_format}] %(name)s - %(message)s")
+        formatter.default_msec_format = "%s.%03d"
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+    try:
+        yield str(path)
+    finally:
+        logger.setLevel(level)
+        for handler, _ in handlers:
+            logger.removeHandler(handler)
+            if isinstance(handler, logging.FileHandler):
+                handler.close()

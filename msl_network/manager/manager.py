@@ -1,0 +1,324 @@
+"""The Manager: passes requests, replies and notifications between the connected devices."""
+
+import asyncio
+import logging
+import platform
+import socket
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ..connection import Connection
+from ..constants import (
+    HANDSHAKE_LIMIT,
+    HOSTNAME,
+    MESSAGE_LIMIT,
+    SHUTDOWN_MANAGER,
+    SHUTDOWN_TIMEOUT,
+)
+from ..database import ConnectionsTable, HostnamesTable, UsersTable
+from ..wire.handshake import Authentication
+from ..wire.messages import Message, error_line, request_line, result_line
+from .authentication import Brake, LoginCheck
+from .peer import Peer
+from .recorder import Recorder
+from .registry import ClientRecord, Registry, ServiceRecord
+
+__all__ = ["ADMIN_ATTRIBUTES", "Manager", "Tables"]
+
+logger = logging.getLogger(__package__)
+
+ADMIN_ATTRIBUTES = frozenset(
+    {
+        "identity",
+        "port",
+        "set_logging_level",
+        "connections_table.connections",
+        "hostnames_table.delete",
+        "hostnames_table.hostnames",
+        "hostnames_table.insert",
+        "users_table.delete",
+        "users_table.insert",
+        "users_table.is_admin",
+        "users_table.is_password_valid",
+        "users_table.is_user_registered",
+        "users_table.update",
+        "users_table.usernames",
+        "users_table.users",
+    }
+)
+"""What an administrator can ask a Manager for, besides `shutdown_manager`. In 1.x any attribute
+of any object could be reached, the database's SQL included."""
+
+
+@dataclass(slots=True)
+class Tables:
+    """The tables of a Manager's database."""
+
+    connections: ConnectionsTable
+    hostnames: HostnamesTable
+    users: UsersTable
+
+
+class Manager:
+    """Links the requests of Clients with the Services that execute them.
+
+    Not made by a user: see `run_forever`, `run_services` and `LocalManager`.
+
+    Args:
+        port: The port that it listens on.
+        authentication: How devices authenticate themselves.
+        tables: The tables of its database, opened with `check_same_thread=False`.
+        password: The password, where that is the authentication.
+        message_limit: Most bytes of a message.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        authentication: Authentication,
+        tables: Tables,
+        password: str | None = None,
+        message_limit: int = MESSAGE_LIMIT,
+    ) -> None:
+        self.port = port
+        self.authentication = authentication
+        self.password = password
+        self.message_limit = message_limit
+        self.network_name = f"Manager[{HOSTNAME}:{port}]"
+        self.registry = Registry(self.network_name)
+        self.peers: set[Peer] = set()
+        self.brake = Brake()
+        self.recorder = Recorder(tables.connections)
+        self.trusted = frozenset(tables.hostnames.hostnames())
+        self.stopped = asyncio.Event()
+        self.on_empty: Callable[[], None] | None = None
+        self._tables = tables
+        self._users_thread = ThreadPoolExecutor(1, thread_name_prefix="msl-network-users")
+        self._lookup_threads = ThreadPoolExecutor(4, thread_name_prefix="msl-network-names")
+        self.logins = LoginCheck(tables.users, self._users_thread)
+        self._by_client: dict[str, Peer] = {}
+        self._by_service: dict[str, Peer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __str__(self) -> str:
+        return self.network_name
+
+    # --- for its peers -------------------------------------------------------------------
+
+    def connect(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(lambda connection: Peer(self, connection), limit=HANDSHAKE_LIMIT)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine for a peer."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("unexpected error", exc_info=error)
+
+    async def look_up(self, ip_address: str) -> str:
+        """The name of a computer; its address where it has none, or nobody tells it in time."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await asyncio.wait_for(
+                loop.run_in_executor(self._lookup_threads, socket.getfqdn, ip_address), 5
+            )
+        except (OSError, TimeoutError, UnicodeError):
+            return ip_address
+
+    def question(self, attribute: str, args: list[str]) -> bytes:
+        """Write what the Manager asks a device."""
+        return request_line(attribute, args, requester=self.network_name)
+
+    def registered(self, peer: Peer) -> None:
+        """Note which connection a registered device has."""
+        if isinstance(peer.record, ServiceRecord):
+            self._by_service[peer.record.name] = peer
+        else:
+            self._by_client[peer.network_name] = peer
+
+    def client_peer(self, network_name: str) -> Peer:
+        """The connection of a registered Client."""
+        return self._by_client[network_name]
+
+    def service_peer(self, service: ServiceRecord) -> Peer:
+        """The connection of a registered Service."""
+        return self._by_service[service.name]
+
+    def remove(self, peer: Peer) -> None:
+        """Forget a device that has gone, and tell those who wait for it."""
+        self.peers.discard(peer)
+        record = peer.record
+        if isinstance(record, ClientRecord):
+            self._by_client.pop(peer.network_name, None)
+            self.registry.remove_client(record)
+        elif isinstance(record, ServiceRecord):
+            if self._by_service.get(record.name) is peer:
+                del self._by_service[record.name]
+            for orphan in self.registry.remove_service(record):
+                error = ConnectionAbortedError(
+                    f"The {orphan.service!r} service disconnected before it replied"
+                )
+                self.client_peer(orphan.requester).connection.send(
+                    error_line(error, requester=orphan.requester, uid=orphan.uid)
+                )
+            if self.on_empty is not None and not self.registry.services:
+                self.on_empty()
+
+    # --- requests to the Manager itself --------------------------------------------------
+
+    def identity(self) -> dict[str, Any]:
+        """Who the Manager is, and who is connected to it."""
+        return {
+            "hostname": HOSTNAME,
+            "port": self.port,
+            "attributes": {"identity": "() -> dict", "link": "(service: str) -> bool"},
+            "language": f"Python {platform.python_version()}",
+            "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+            "clients": {name: c.entry() for name, c in self.registry.clients.items()},
+            "services": {name: s.entry() for name, s in self.registry.services.items()},
+        }
+
+    def request(self, peer: Peer, message: Message) -> None:
+        """Handle a request to the Manager."""
+        attribute = message.attribute
+        if attribute is None:
+            peer.fail(message, ValueError("A request needs an `attribute`"))
+        elif attribute == "identity":
+            self._answer(peer, message, self.identity())
+        elif attribute in ("link", "unlink", "acquire_lock", "release_lock"):
+            try:
+                result = self._link_request(peer, attribute, message)
+            except (KeyError, PermissionError, TypeError, ValueError) as error:
+                logger.info("%s: %s", peer, error)
+                peer.fail(message, error)
+            else:
+                self._answer(peer, message, result)
+        elif not peer.is_admin:
+            logger.info("%s sent the admin request %r", peer, attribute)
+            peer.ask_for_login(message)
+        elif attribute == SHUTDOWN_MANAGER:
+            logger.info("%s shuts the Manager down", peer)
+            self.stopped.set()
+        elif attribute not in ADMIN_ATTRIBUTES:
+            peer.fail(message, AttributeError(f"'Manager' object has no attribute {attribute!r}"))
+        else:
+            self.spawn(self._admin_request(peer, attribute, message))
+
+    def _answer(self, peer: Peer, message: Message, result: Any) -> None:
+        peer.connection.send(
+            result_line(result, requester=peer.network_name, uid=message.uid or "")
+        )
+
+    def _link_request(self, peer: Peer, attribute: str, message: Message) -> Any:
+        if not isinstance(peer.record, ClientRecord):
+            raise PermissionError(f"Only a Client can send the request {attribute!r}")
+        client = peer.network_name
+        args, kwargs = message.positional(), message.keywords()
+        service = args[0] if args else kwargs.get("service")
+        if not isinstance(service, str):
+            raise TypeError(f"The request {attribute!r} needs the name of a service")
+        if attribute == "link":
+            record = self.registry.link(client, service)
+            logger.info("linked %s with %r [%d link(s)]", peer, service, len(record.links))
+            return record.entry()
+        if attribute == "unlink":
+            self.registry.unlink(client, service)
+            logger.info("unlinked %s from %r", peer, service)
+            return True
+        if attribute == "release_lock":
+            locks = self.registry.release_lock(client, service)
+            logger.info("%s unlocked %r [%d lock(s)]", peer, service, len(locks))
+            return locks
+        shared = args[1] if len(args) > 1 else kwargs.get("shared", False)
+        links = self.registry.acquire_lock(client, service, shared=bool(shared))
+        logger.info("%s locked %r [%d link(s)]", peer, service, len(links))
+        return links
+
+    async def _admin_request(self, peer: Peer, attribute: str, message: Message) -> None:
+        table_name, _, method = attribute.rpartition(".")
+        try:
+            args, kwargs = message.positional(), message.keywords()
+            if not table_name:
+                value = getattr(self, method)
+                result = value(*args, **kwargs) if callable(value) else value
+            else:
+                # each table is used on one thread only
+                table, executor = {
+                    "users_table": (self._tables.users, self._users_thread),
+                    "hostnames_table": (self._tables.hostnames, self._users_thread),
+                    "connections_table": (self._tables.connections, self.recorder.executor),
+                }[table_name]
+                loop = asyncio.get_running_loop()
+                result = await loop.run_in_executor(
+                    executor, lambda: getattr(table, method)(*args, **kwargs)
+                )
+                if table_name == "hostnames_table":
+                    self.trusted = frozenset(
+                        await loop.run_in_executor(executor, self._tables.hostnames.hostnames)
+                    )
+            self._answer(peer, message, result)
+        except Exception as error:
+            # whatever a table raises is the administrator's to know
+            logger.info("%s: %r failed: %s", peer, attribute, error)
+            peer.fail(message, error)
+
+    def set_logging_level(self, level: int | str) -> bool:
+        """Set the level of this package's log; whether there is such a level is returned."""
+        return set_logging_level(level)
+
+    # --- the end -------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Disconnect all devices and let go of everything."""
+        logger.info("shutting down the Network Manager")
+        self.on_empty = None
+        for task in list(self._tasks):
+            task.cancel()
+        peers = list(self.peers)
+        for peer in peers:
+            peer.connection.close()
+        if peers:
+            _, late = await asyncio.wait(
+                [asyncio.ensure_future(peer.connection.wait_closed()) for peer in peers],
+                timeout=SHUTDOWN_TIMEOUT,
+            )
+            for peer in list(self.peers) if late else ():
+                peer.connection.abort("it did not close in time")
+            if late:
+                await asyncio.wait(late, timeout=SHUTDOWN_TIMEOUT)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._close_tables)
+
+    def _close_tables(self) -> None:
+        self._lookup_threads.shutdown(wait=False, cancel_futures=True)
+        self.recorder.close()
+        self._users_thread.submit(self._tables.users.close)
+        self._users_thread.submit(self._tables.hostnames.close)
+        self._users_thread.shutdown(wait=True)
+
+
+def set_logging_level(level: int | str) -> bool:
+    """Set the level of this package's log.
+
+    Args:
+        level: A number, also as text, or the name of a level in any case.
+
+    Returns:
+        Whether there is such a level.
+    """
+    if isinstance(level, str):
+        level = int(level) if level.isdecimal() else level.upper()
+    try:
+        logging.getLogger("msl_network").setLevel(level)
+    except (ValueError, TypeError):
+        logger.error("invalid logging level %r", level)
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""The record of what connected, kept without ever holding up the Manager."""
+
+import logging
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from ..constants import RECORDS_WAITING
+from ..database import ConnectionsTable
+
+__all__ = ["Recorder"]
+
+logger = logging.getLogger(__package__)
+
+
+class Origin(Protocol):
+    """Where a connection comes from."""
+
+    ip_address: str
+    domain: str
+    port: int
+
+
+class Recorder:
+    """Writes to the connections table on a thread of its own.
+
+    A locked database or a full disk costs rows, each with a line in the log, and nothing else.
+
+    Args:
+        table: The table. It is used on that thread only.
+    """
+
+    def __init__(self, table: ConnectionsTable) -> None:
+        self._table = table
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="msl-network-record")
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._closed = False
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """The executor, whose one thread may use the table."""
+        return self._executor
+
+    def record(self, origin: Origin, message: str) -> None:
+        """Note what happened to a connection. Returns at once."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._waiting >= RECORDS_WAITING:
+                logger.error("cannot record %r of %s: the database is busy", message, origin)
+                return
+            self._waiting += 1
+            self._executor.submit(self._insert, origin, message)
+
+    def close(self) -> None:
+        """Write what waits, for as long as the database takes a row without waiting for a lock."""
+        with self._lock:
+            self._closed = True
+        self._executor.submit(self._table.close)
+        self._executor.shutdown(wait=True)
+
+    def _insert(self, origin: Origin, message: str) -> None:
+        with self._lock:
+            self._waiting -= 1
+        try:
+            if self._closed:
+                # the Manager is closing: what is locked now is not waited for
+                self._table.execute("PRAGMA busy_timeout = 0;")
+            self._table.insert(origin, message)
+        except sqlite3.Error as error:
+            logger.error("cannot record %r of %s: %s", message, origin, error)

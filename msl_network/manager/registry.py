@@ -1,0 +1,285 @@
+"""Who is connected to a Manager, and what is between them: links, locks, requests in flight.
+
+Pure bookkeeping: it does no I/O and knows of a peer no more than its name. The texts of its
+errors are those that 1.x sends.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..constants import MANAGER
+from ..wire.messages import ClientIdentity, ServiceIdentity
+
+__all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord"]
+
+
+class Orphan(NamedTuple):
+    """A request whose Service is gone."""
+
+    requester: str
+    uid: str
+    service: str
+
+
+@dataclass(slots=True)
+class ClientRecord:
+    """A Client that is connected.
+
+    Attributes:
+        network_name: `name[host:port]`.
+        address: `host:port`.
+        identity: Who it says it is.
+    """
+
+    network_name: str
+    address: str
+    identity: ClientIdentity
+
+    def entry(self) -> dict[str, Any]:
+        """What the Manager's identity says of it."""
+        return {
+            "name": self.identity.name,
+            "address": self.address,
+            "language": self.identity.language,
+            "os": self.identity.os,
+        }
+
+
+@dataclass(slots=True)
+class ServiceRecord:
+    """A Service that is connected.
+
+    Attributes:
+        network_name: `name[host:port]`.
+        address: `host:port`.
+        identity: Who it says it is.
+        links: Network names of the Clients that are linked, in the order of linking.
+        locks: Network names of those that hold a lock.
+        in_flight: How many requests of each `(requester, uid)` have no reply yet; a person at a
+            terminal sends all of them with the same uid.
+    """
+
+    network_name: str
+    address: str
+    identity: ServiceIdentity
+    links: dict[str, None] = field(default_factory=dict)
+    locks: dict[str, None] = field(default_factory=dict)
+    in_flight: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        """The name by which Clients ask for it."""
+        return self.identity.name
+
+    def entry(self) -> dict[str, Any]:
+        """What the Manager's identity says of it, which is also the answer to a link."""
+        return {
+            "attributes": self.identity.attributes,
+            "address": self.address,
+            "language": self.identity.language,
+            "os": self.identity.os,
+            "max_clients": self.identity.limit,
+        }
+
+
+class Registry:
+    """The devices of a Manager.
+
+    Attributes:
+        clients: The Clients by network name.
+        services: The Services by name.
+    """
+
+    def __init__(self, manager: str) -> None:
+        self._manager = manager
+        self.clients: dict[str, ClientRecord] = {}
+        self.services: dict[str, ServiceRecord] = {}
+
+    # --- coming and going ----------------------------------------------------------------
+
+    def add(
+        self, network_name: str, address: str, identity: ClientIdentity
+    ) -> ClientRecord | ServiceRecord:
+        """Register a device.
+
+        Raises:
+            NameError: A Service of that name is there already, or it is the Manager's name.
+        """
+        if not isinstance(identity, ServiceIdentity):
+            if network_name in self.clients:
+                raise NameError(f"A {network_name!r} client is already connected to the Manager")
+            client = ClientRecord(network_name, address, identity)
+            self.clients[network_name] = client
+            return client
+        if identity.name == MANAGER:
+            raise NameError(f"A service cannot be called {MANAGER!r}, the name of the Manager")
+        if identity.name in self.services:
+            raise NameError(f"A {identity.name!r} service is already running on the Manager")
+        service = ServiceRecord(network_name, address, identity)
+        self.services[identity.name] = service
+        return service
+
+    def remove_client(self, client: ClientRecord) -> list[str]:
+        """Forget a Client, its links, its locks and its requests.
+
+        Returns:
+            The names of the Services that it was linked with.
+        """
+        name = client.network_name
+        self.clients.pop(name, None)
+        linked = []
+        for service in self.services.values():
+            if name in service.links:
+                linked.append(service.name)
+                del service.links[name]
+                service.locks.pop(name, None)
+            for key in [key for key in service.in_flight if key[0] == name]:
+                del service.in_flight[key]
+        return linked
+
+    def remove_service(self, service: ServiceRecord) -> list[Orphan]:
+        """Forget a Service.
+
+        Returns:
+            The requests that it has not answered, each once for each time it was sent.
+        """
+        if self.services.get(service.name) is service:
+            del self.services[service.name]
+        orphans = [Orphan(*key, service.name) for key in service.in_flight.elements()]
+        service.in_flight.clear()
+        return orphans
+
+    # --- links ---------------------------------------------------------------------------
+
+    def link(self, client: str, service: str) -> ServiceRecord:
+        """Link a Client with a Service. Linking again is fine.
+
+        Raises:
+            KeyError: The Service does not exist.
+            PermissionError: It is locked, or has its maximum of Clients.
+        """
+        record = self.services.get(service)
+        if record is None:
+            raise KeyError(f"the {service!r} service does not exist, cannot link with {client}")
+        if client in record.links:
+            return record
+        if record.locks:
+            raise PermissionError(f"{service!r} service is locked")
+        limit = record.identity.limit
+        if 0 < limit <= len(record.links):
+            raise PermissionError(
+                f"The maximum number of Clients are already linked with {service!r}"
+                + _linked_clients(record)
+            )
+        record.links[client] = None
+        return record
+
+    def unlink(self, client: str, service: str) -> None:
+        """Unlink a Client from a Service, and release its lock. Fine if the Service has gone.
+
+        Raises:
+            KeyError: The Client is not linked with it.
+        """
+        record = self.services.get(service)
+        if record is None:
+            return
+        if client not in record.links:
+            raise KeyError(f"cannot unlink {client}, it was not linked with {service!r}")
+        del record.links[client]
+        record.locks.pop(client, None)
+
+    # --- locks ---------------------------------------------------------------------------
+
+    def acquire_lock(self, client: str, service: str, *, shared: bool) -> list[str]:
+        """Lock a Service: while any lock is held nobody new can link.
+
+        Args:
+            client: Who wants the lock. Must be linked with the Service.
+            service: Which Service.
+            shared: Whether others may be linked. An exclusive lock needs the only link.
+
+        Returns:
+            The network names of the linked Clients.
+
+        Raises:
+            KeyError: The Service does not exist.
+            PermissionError: The Client is not linked, or not the only one.
+        """
+        record = self.services.get(service)
+        if record is None:
+            raise KeyError(f"{service!r} service does not exist, {client} cannot acquire a lock")
+        if client not in record.links:
+            raise PermissionError(
+                f"{client} cannot acquire a lock because it is not linked with "
+                f"the {service!r} service"
+            )
+        if not shared and len(record.links) > 1:
+            raise PermissionError(
+                f"{client} cannot acquire an exclusive lock, there are {len(record.links)} "
+                f"links with the {service!r} service" + _linked_clients(record)
+            )
+        record.locks[client] = None
+        return list(record.links)
+
+    def release_lock(self, client: str, service: str) -> list[str]:
+        """Release a lock. Fine if the Client has none.
+
+        Returns:
+            The network names of those that still hold one.
+
+        Raises:
+            KeyError: The Service does not exist.
+        """
+        record = self.services.get(service)
+        if record is None:
+            raise KeyError(f"{service!r} service does not exist, {client} cannot release the lock")
+        record.locks.pop(client, None)
+        return list(record.locks)
+
+    # --- requests ------------------------------------------------------------------------
+
+    def begin(self, client: str, service: str, uid: str) -> ServiceRecord:
+        """Note a request of a Client to a Service. Counts as linking, where it has not linked.
+
+        Raises:
+            KeyError: The Service is not connected.
+            PermissionError: The Client is not linked and can't be.
+        """
+        record = self.services.get(service)
+        if record is None:
+            raise KeyError(f"the {service!r} Service is not connected to {self._manager}")
+        if client not in record.links:
+            self.link(client, service)
+        record.in_flight[client, uid] += 1
+        return record
+
+    def finish(self, service: ServiceRecord, requester: str | None, uid: str) -> str | None:
+        """Take a request off the books that a Service answers.
+
+        Args:
+            service: The Service that sent the reply.
+            requester: The Client that it is for, as the reply says; None where it does not.
+            uid: The uid of the request, as the reply says.
+
+        Returns:
+            The network name of the Client; None if it waits for no such reply.
+        """
+        key = (requester or "", uid)
+        if not service.in_flight[key]:
+            del service.in_flight[key]
+            return None
+        service.in_flight[key] -= 1
+        if not service.in_flight[key]:
+            del service.in_flight[key]
+        return requester
+
+    def only_request(self, service: ServiceRecord) -> tuple[str, str] | None:
+        """The one request in flight at a Service: what an error without a uid can only be for."""
+        if service.in_flight.total() != 1:
+            return None
+        return next(iter(service.in_flight))
+
+
+def _linked_clients(service: ServiceRecord) -> str:
+    return "\nThe linked Clients are:\n  " + "\n  ".join(sorted(service.links))

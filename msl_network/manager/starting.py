@@ -1,0 +1,229 @@
+"""Starting a Manager: what it is given is checked, what is missing is made."""
+
+import asyncio
+import logging
+import os
+import sqlite3
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import constants
+from ..constants import (
+    HOSTNAME,
+    MESSAGE_LIMIT,
+    NETWORK_MANAGER_RUNNING_PREFIX,
+    PORT,
+    SHUTDOWN_TIMEOUT,
+)
+from ..wire.handshake import Authentication
+from .manager import Manager, Tables
+
+__all__ = ["CannotStartError", "Plan", "Running", "prepare", "start"]
+
+logger = logging.getLogger(__package__)
+
+TLS_HANDSHAKE_TIMEOUT = 30.0
+"""Seconds that a peer has for the TLS part of connecting, where nobody types anything."""
+
+
+class CannotStartError(Exception):
+    """A Manager can't start, and its text says why."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a Manager needs to start."""
+
+    host: str | None
+    port: int
+    authentication: Authentication
+    password: str | None
+    context: ssl.SSLContext | None
+    database: str
+
+
+@dataclass(slots=True)
+class Running:
+    """A Manager that listens."""
+
+    manager: Manager
+    server: asyncio.Server
+
+    async def close(self) -> None:
+        """Stop listening and disconnect all devices."""
+        self.server.close()
+        await self.manager.close()
+
+
+def prepare(
+    *,
+    host: str | None = None,
+    port: int = PORT,
+    auth_hostname: bool = False,
+    auth_login: bool = False,
+    auth_password: str | Sequence[str] | None = None,
+    database: str | None = None,
+    disable_tls: bool = False,
+    cert_file: str | None = None,
+    key_file: str | None = None,
+    key_file_password: str | Sequence[str] | None = None,
+    free_port: bool = False,
+) -> Plan:
+    """Check what `run_forever` is given, and make the key and the certificate if missing.
+
+    A `port` of 0, for one that is free, needs `free_port`.
+
+    Raises:
+        CannotStartError: Something is wrong with it.
+    """
+    try:
+        number = int(port)
+    except (TypeError, ValueError):
+        number = -1
+    if not (0 if free_port else 1) <= number <= 65535:
+        raise CannotStartError("ValueError: The port must be a positive integer")
+    if sum(map(bool, (auth_hostname, auth_login, auth_password))) > 1:
+        raise CannotStartError("Cannot specify multiple authentication methods")
+    password = None
+    authentication = Authentication.NONE
+    if auth_password:
+        authentication, password = Authentication.PASSWORD, _secret(auth_password)
+    elif auth_login:
+        authentication = Authentication.LOGIN
+    elif auth_hostname:
+        authentication = Authentication.HOSTNAME
+    context = None
+    if not disable_tls:
+        context = _server_context(host, cert_file, key_file, _secret(key_file_password))
+    return Plan(
+        host=host,
+        port=number,
+        authentication=authentication,
+        password=password,
+        context=context,
+        database=database or constants.DATABASE,
+    )
+
+
+def _secret(value: str | Sequence[str] | None) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else " ".join(value)
+    if os.path.isfile(text):
+        with open(text, encoding="utf-8") as file:
+            return file.readline().strip()
+    return text
+
+
+def _server_context(
+    host: str | None, cert_file: str | None, key_file: str | None, password: str | None
+) -> ssl.SSLContext:
+    from .. import cryptography
+
+    try:
+        if cert_file is None and key_file is None:
+            if host is None:
+                key_file = cryptography.get_default_key_path()
+                cert_file = cryptography.get_default_cert_path()
+            else:
+                key_file = os.path.join(constants.KEY_DIR, f"{host}.key")
+                cert_file = os.path.join(constants.CERT_DIR, f"{host}.crt")
+            if not os.path.isfile(key_file):
+                cryptography.generate_key(path=key_file, password=password)
+            if not os.path.isfile(cert_file):
+                cryptography.generate_certificate(
+                    path=cert_file, key_path=key_file, key_password=password
+                )
+        elif cert_file is None:
+            # as in 1.x: the default certificate is made anew to match the key
+            cert_file = cryptography.generate_certificate(key_path=key_file, key_password=password)
+        context = cryptography.server_context(cert_file, key_file, password)
+    except (OSError, ValueError, TypeError) as error:
+        raise CannotStartError(
+            f"Cannot load the certificate {cert_file} with the key {key_file or cert_file}: {error}"
+        ) from error
+    logger.info("loaded certificate %s", cert_file)
+    return context
+
+
+def _open_tables(plan: Plan) -> Tables:
+    from ..database import ConnectionsTable, HostnamesTable, UsersTable
+
+    try:
+        if plan.database != ":memory:":
+            constants.ensure_parent(plan.database)
+        tables = Tables(
+            connections=ConnectionsTable(database=plan.database, check_same_thread=False),
+            hostnames=HostnamesTable(database=plan.database, check_same_thread=False),
+            users=UsersTable(database=plan.database, check_same_thread=False),
+        )
+    except (sqlite3.Error, OSError) as error:
+        raise CannotStartError(f"Cannot open the database {plan.database}: {error}") from error
+    if plan.authentication is Authentication.LOGIN and not tables.users.usernames():
+        _close(tables)
+        name = tables.users.NAME
+        raise CannotStartError(
+            f"The {name!r} table is empty, no one could log in\n"
+            f"To add a user to the {name!r} table run the "
+            f'"msl-network user" command'
+        )
+    return tables
+
+
+def _close(tables: Tables) -> None:
+    for table in (tables.connections, tables.hostnames, tables.users):
+        table.close()
+
+
+async def start(plan: Plan, *, message_limit: int = MESSAGE_LIMIT) -> Running:
+    """Start a Manager on the running loop.
+
+    Raises:
+        CannotStartError: Its database can't be opened, or nobody could log in.
+        OSError: The port is in use, or the host is not of this computer.
+    """
+    loop = asyncio.get_running_loop()
+    tables = await loop.run_in_executor(None, _open_tables, plan)
+    # asked for here, and not for the first connection, since it looks at the interfaces
+    await loop.run_in_executor(None, lambda: constants.LOCALHOST_ALIASES)
+    managers: list[Manager] = []
+    tls: dict[str, Any] = {}
+    if plan.context is not None:
+        tls = {
+            "ssl": plan.context,
+            "ssl_handshake_timeout": TLS_HANDSHAKE_TIMEOUT,
+            "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
+        }
+    try:
+        server = await loop.create_server(
+            lambda: managers[0].connect(),
+            host=plan.host,
+            port=plan.port,
+            backlog=1000,
+            start_serving=False,
+            **tls,
+        )
+    except OSError:
+        _close(tables)
+        raise
+    port = int(server.sockets[0].getsockname()[1])
+    manager = Manager(
+        port=port,
+        authentication=plan.authentication,
+        tables=tables,
+        password=plan.password,
+        message_limit=message_limit,
+    )
+    managers.append(manager)
+    await server.start_serving()
+    logger.info("using %s for authentication", plan.authentication.value)
+    logger.info(
+        "%s %s:%d (TLS %s)",
+        NETWORK_MANAGER_RUNNING_PREFIX,
+        plan.host or HOSTNAME,
+        port,
+        "ENABLED" if plan.context else "DISABLED",
+    )
+    return Running(manager, server)

@@ -1,0 +1,396 @@
+"""A Service: an instrument, or anything else, whose methods are called over the network."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import platform
+import weakref
+from collections.abc import Iterable
+from typing import Any, Self, Union
+
+from . import asking
+from .asking import Ask
+from .connection import Connection
+from .constants import CONNECT_TIMEOUT, PORT, SHUTDOWN_TIMEOUT
+from .device import ConnectOptions, Credentials, connect_device
+from .manager.manager import set_logging_level
+from .manager.running import filter_run_forever_kwargs, report, run_manager
+from .manager.starting import CannotStartError, Running
+from .serving import Request, ServiceSession, current_request
+from .wire.codec import encode
+from .wire.messages import notification_line
+
+__all__ = ["Request", "Service", "filter_service_start_kwargs", "run_services"]
+
+logger = logging.getLogger(__package__)
+
+# what 1.x keeps to itself, whether a subclass defines it or not
+_IGNORED = frozenset(
+    {
+        "add_tasks",
+        "address_manager",
+        "emit_notification",
+        "emit_notification_threadsafe",
+        "identity",
+        "ignore_attributes",
+        "loop_thread_id",
+        "max_clients",
+        "name",
+        "port",
+        "shutdown_handler",
+        "start",
+    }
+)
+
+# what is new here, and is the Service's to offer where a subclass has a method of that name
+_OWN = frozenset({"request", "start_in_background"})
+
+
+class Service:
+    """Base class of all Services.
+
+    The public attributes of a subclass are what Clients can ask for. A method runs in a thread of
+    its own, an `async def` method on the loop of the network; one that is called
+    `shutdown_service` allows Clients to shut the Service down.
+
+    Example:
+        >>> class Thermometer(Service):
+        ...     def temperature(self) -> float:
+        ...         return 20.1
+        >>> Thermometer().start(host="raspberrypi")
+
+    Args:
+        name: The name on the Manager; None for the name of the class.
+        max_clients: Most Clients that can be linked at the same time; None for no limit.
+        ignore_attributes: Names of attributes that Clients must not ask for.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        max_clients: int | None = None,
+        ignore_attributes: str | Iterable[str] | None = None,
+    ) -> None:
+        self._name = type(self).__name__ if name is None else name
+        self._max_clients = int(max_clients) if max_clients is not None and max_clients > 0 else -1
+        self._ignored: set[str] = set(_IGNORED)
+        self._tasks: list[Any] = []
+        self.__session: ServiceSession | None = None
+        self.__address: str | None = None
+        if ignore_attributes is not None:
+            names = ignore_attributes
+            self.ignore_attributes(*([names] if isinstance(names, str) else names))
+
+    def __repr__(self) -> str:
+        where = f"Manager[{self.__address}]" if self.__connected() else "not connected"
+        return f"<Service {self._name!r} {where}>"
+
+    # --- what is known of it -------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The name on the Manager."""
+        return self._name
+
+    @property
+    def max_clients(self) -> int:
+        """Most Clients that can be linked at the same time; -1 for no limit."""
+        return self._max_clients
+
+    @property
+    def address_manager(self) -> str | None:
+        """`host:port` of the Manager; None before the first connection."""
+        return self.__address
+
+    @property
+    def port(self) -> int | None:
+        """The port of the connection to the Manager; None before the first connection."""
+        return None if self.__session is None else self.__session.port
+
+    @property
+    def loop_thread_id(self) -> int | None:
+        """The identifier of the thread that runs the event loop; None while not connected."""
+        return self.__session.thread_id if self.__session and self.__connected() else None
+
+    @property
+    def request(self) -> Request | None:
+        """The request for which the running method was called; None outside of one."""
+        return current_request.get()
+
+    def identity(self) -> dict[str, Any]:
+        """Who the Service says it is: its name, and what it offers."""
+        return {
+            "type": "service",
+            "name": self._name,
+            "attributes": self.__offers(),
+            "max_clients": self._max_clients,
+            "language": f"Python {platform.python_version()}",
+            "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        }
+
+    @staticmethod
+    def set_logging_level(level: Union[str, int]) -> bool:  # noqa: UP007 - its text is 1.x's
+        """Set the level of this package's log.
+
+        Args:
+            level: A number, also as text, or the name of a level in any case.
+
+        Returns:
+            Whether there is such a level.
+        """
+        return set_logging_level(level)
+
+    # --- for a subclass ------------------------------------------------------------------
+
+    def ignore_attributes(self, *names: str) -> None:
+        """Keep attributes to the Service: Clients neither see them nor can ask for them.
+
+        Call it before `start`.
+        """
+        self._ignored.update(names)
+
+    def add_tasks(self, *coros_or_futures: Any) -> None:
+        """Add coroutines that run on the event loop for as long as the Service is connected.
+
+        Call it before `start`.
+        """
+        self._tasks.extend(coros_or_futures)
+
+    def shutdown_handler(self) -> None:
+        """Called in a thread after the connection has ended. Override it to clean up."""
+
+    def emit_notification(self, *args: Any, **kwargs: Any) -> None:
+        """Send a notification to every Client that is linked, from any thread.
+
+        Nobody gets it while the Service is not connected.
+
+        Raises:
+            TypeError: An argument can't be written as JSON.
+        """
+        line = notification_line(self._name, args, kwargs)
+        if self.__session is not None:
+            self.__session.send(line)
+
+    emit_notification_threadsafe = emit_notification
+
+    # --- running -------------------------------------------------------------------------
+
+    def start(
+        self,
+        *,
+        name: str | None = None,
+        host: str = "localhost",
+        port: int = PORT,
+        timeout: float | None = CONNECT_TIMEOUT,
+        username: str | None = None,
+        password: str | None = None,
+        password_manager: str | None = None,
+        read_limit: int | None = None,
+        disable_tls: bool = False,
+        cert_file: str | None = None,
+        assert_hostname: bool = True,
+        auto_save: bool = False,
+    ) -> None:
+        """Connect to a Manager and serve until the connection ends.
+
+        What the Manager wants to know and is not given is asked for.
+
+        Args:
+            name: The name on the Manager, instead of the one the Service was made with.
+            host: The hostname or address of the Manager.
+            port: The port of the Manager.
+            timeout: Seconds to wait for the connection; None to wait for as long as it takes.
+            username: The user to log in as, where the Manager wants a login.
+            password: The password of that user.
+            password_manager: The password of the Manager, where it wants one.
+            read_limit: Most bytes of a message; None for `constants.MESSAGE_LIMIT`.
+            disable_tls: Whether the connection is not encrypted.
+            cert_file: The path of the Manager's certificate; None for the one that is pinned
+                for the host.
+            assert_hostname: Whether the certificate must be that of the host.
+            auto_save: Whether an unknown certificate is trusted without asking.
+
+        Raises:
+            ConnectionError: The Manager can't be reached, or its certificate is not trusted.
+            TimeoutError: It can't be reached in time.
+            NameError: There is a Service of that name on it already.
+            ValueError: It refuses the Service (a wrong password, an untrusted host), or both
+                kinds of password are given.
+        """
+        kwargs = {key: value for key, value in locals().items() if key != "self"}
+        with self.start_in_background(**kwargs) as running:
+            try:
+                running.wait()
+            except KeyboardInterrupt:
+                logger.info("CTRL+C keyboard interrupt received")
+
+    def start_in_background(self, **kwargs: Any) -> "RunningService":
+        """Connect to a Manager and serve in the background of this process.
+
+        Args:
+            kwargs: Those of `start`.
+
+        Returns:
+            What stops it again: use it in `with`, or call its `stop`.
+
+        Raises:
+            As `start`.
+        """
+        connecting: Any = lambda ask: self._serve(ask, **kwargs)  # noqa: E731
+        return RunningService(self, asking.wait_and_answer(connecting))
+
+    async def _serve(self, ask: Ask, *, name: str | None = None, **kwargs: Any) -> ServiceSession:
+        """Connect to a Manager; on the loop of the network."""
+        options = ConnectOptions(**kwargs)
+        if options.password and options.password_manager:
+            raise ValueError(
+                'Specify either "password" or "password_manager" but not both.\n'
+                "A Manager cannot be started using multiple authentication methods."
+            )
+        if self.__connected():
+            raise RuntimeError(f"{self!r} is running already")
+        if name is not None:
+            self._name = name
+        loop = asyncio.get_running_loop()
+        # a property may ask the instrument, and that may take its time
+        identity = await loop.run_in_executor(None, self.identity)
+        session = ServiceSession(self, self._ignored | (_OWN - self.__overridden()), options)
+        self.__address = options.address
+
+        def receive(connection: Connection) -> ServiceSession:
+            session.begin(connection, self._tasks)
+            self.__session, self._tasks = session, []
+            return session
+
+        credentials: Credentials = options.credentials()
+        await connect_device(options, credentials, identity, receive, ask)
+        logger.info("%r is connected to Manager[%s]", self._name, options.address)
+        return session
+
+    def __connected(self) -> bool:
+        return self.__session is not None and not self.__session.ended.done()
+
+    def __overridden(self) -> set[str]:
+        return {name for name in _OWN if getattr(type(self), name) is not getattr(Service, name)}
+
+    def __offers(self) -> dict[str, Any]:
+        offers: dict[str, Any] = {}
+        ignored = self._ignored | (_OWN - self.__overridden())
+        for name in dir(self):
+            if name.startswith("_") or name in ignored:
+                continue
+            try:
+                value = getattr(self, name)
+                offer = str(inspect.signature(value)) if callable(value) else value
+                encode(offer)
+            except Exception as error:
+                # a property that fails now, a value or a callable that can't be described
+                logger.warning("%s [attribute=%r]", error, name)
+                continue
+            offers[name] = offer
+        return offers
+
+
+class RunningService:
+    """A Service in the background of this process.
+
+    Attributes:
+        service: The Service.
+    """
+
+    def __init__(self, service: Service, session: ServiceSession) -> None:
+        self.service = service
+        self._session = session
+        self._end = weakref.finalize(self, session.close)
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running() else "stopped"
+        return f"<{self.service.name!r} service {state}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def is_running(self) -> bool:
+        """Whether it is connected."""
+        return not self._session.ended.done()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the connection has ended.
+
+        Raises:
+            TimeoutError: It has not ended within `timeout` seconds.
+        """
+        asking.wait(self._session.ended, timeout)
+
+    def stop(self) -> None:
+        """Disconnect from the Manager. Nothing happens if it is disconnected."""
+        self._session.close()
+        asking.wait(self._session.ended, 3 * SHUTDOWN_TIMEOUT)
+
+
+def filter_service_start_kwargs(**kwargs: Any) -> dict[str, Any]:
+    """Select the keyword arguments that `Service.start` knows.
+
+    `auth_password`, which a Manager knows it by, counts as `password_manager`.
+    """
+    known = inspect.signature(Service.start).parameters.keys() - {"self"}
+    selected = {key: value for key, value in kwargs.items() if key in known}
+    if "auth_password" in kwargs:
+        selected.setdefault("password_manager", kwargs["auth_password"])
+    return selected
+
+
+def run_services(*services: Service, **kwargs: Any) -> int:
+    """Run a Manager for as long as these Services are connected to it.
+
+    Args:
+        services: Services that have been made but not started.
+        kwargs: Those of `manager.run_forever` and of `Service.start`. What neither of them knows
+            is ignored.
+
+    Returns:
+        0 after an orderly end, 1 if the Manager could not start or a Service could not connect.
+
+    Raises:
+        TypeError: One of `services` is not a Service.
+    """
+    if not services:
+        report("Warning... no services have been specified")
+        return 1
+    for service in services:
+        if not isinstance(service, Service):
+            raise TypeError(f"All services must be of type {Service}")
+    options = filter_run_forever_kwargs(**kwargs)
+    log = options.pop("log_level", "INFO"), options.pop("log_file", None)
+    start_kwargs = filter_service_start_kwargs(**kwargs)
+
+    async def no_person(question: asking.Question) -> str:
+        raise ValueError(f"Nobody can be asked here: {question.prompt}")
+
+    async def until_disconnected(running: Running) -> None:
+        sessions: list[ServiceSession] = []
+        try:
+            for service in services:
+                kwargs = {**start_kwargs, "port": running.manager.port}
+                try:
+                    sessions.append(await service._serve(no_person, **kwargs))
+                except (OSError, ValueError, NameError, TypeError) as error:
+                    raise CannotStartError(f"{type(error).__name__}: {error}") from error
+            stopped = asyncio.create_task(running.manager.stopped.wait())
+            ends = asyncio.gather(*[asyncio.wrap_future(session.ended) for session in sessions])
+            waiting: list[asyncio.Future[Any]] = [ends, stopped]
+            await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
+            stopped.cancel()
+        finally:
+            for session in sessions:
+                session.close()
+            for session in sessions:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(session.ended), SHUTDOWN_TIMEOUT)
+
+    return run_manager(options, *log, until_disconnected)

@@ -1,0 +1,276 @@
+"""The engine of a Service: requests come in, methods run, replies go out."""
+
+import asyncio
+import inspect
+import logging
+import threading
+import traceback
+from collections.abc import Awaitable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .connection import Connection
+from .constants import SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT
+from .device import ConnectOptions
+from .wire.framing import LineTooLongError
+from .wire.messages import Message, MessageError, error_line, parse, result_line
+
+if TYPE_CHECKING:
+    from .service import Service
+
+__all__ = ["Request", "ServiceSession", "current_request"]
+
+logger = logging.getLogger(__package__)
+
+_HERE = __file__
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of a Client.
+
+    Attributes:
+        requester: The network name of the Client.
+        attribute: What it asks for.
+        uid: The uid of the request.
+    """
+
+    requester: str
+    attribute: str
+    uid: str
+
+
+current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+
+
+class ServiceSession:
+    """One connection of a Service to a Manager; on the loop of the network.
+
+    Attributes:
+        port: The port of the connection.
+        thread_id: The identifier of the thread that runs the loop.
+        ended: Done when the connection has ended and everything has been cleaned up.
+    """
+
+    def __init__(self, service: "Service", ignored: set[str], options: ConnectOptions) -> None:
+        self.port: int | None = None
+        self.thread_id = threading.get_ident()
+        self.ended: Future[None] = Future()
+        self._service = service
+        self._ignored = ignored
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self._threads = ThreadPoolExecutor(thread_name_prefix=service.name)
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._shutting_down = False
+        self._tasks: set[asyncio.Future[Any]] = set()
+
+    def begin(self, connection: Connection, tasks: list[Any]) -> None:
+        """Serve a connection, and run the user's own tasks meanwhile."""
+        self._connection = connection
+        self.port = int(connection.info("sockname")[1])
+        for task in tasks:
+            self._keep(asyncio.ensure_future(task))
+
+    def send(self, line: bytes) -> None:
+        """Send a line, from any thread. Lost if the connection has ended."""
+        connection = self._connection
+        if connection is None or connection.is_closing:
+            return
+        if threading.get_ident() == self.thread_id:
+            connection.send(line)
+        else:
+            self._loop.call_soon_threadsafe(connection.send, line)
+
+    def close(self) -> None:
+        """End the connection, from any thread, without waiting for it."""
+        if self._connection is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._connection.close)
+
+    # --- Receiver ------------------------------------------------------------------------
+
+    def line_received(self, line: bytes) -> None:
+        """See `connection.Receiver`."""
+        try:
+            message = parse(line)
+        except MessageError as error:
+            logger.error("the Manager sent an invalid message: %s", error)
+            if not error.is_reply:
+                self.send(error_line(ValueError(str(error)), uid=error.uid))
+            return
+        if message.is_reply or message.error:
+            if message.error:
+                logger.error("%s sent an error: %s", message.requester, message.error_text())
+            return
+        self._execute(message)
+
+    def line_too_long(self, error: LineTooLongError) -> bytes | None:
+        """See `connection.Receiver`."""
+        logger.error("%r: %s", self._service.name, error)
+        return error_line(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See `connection.Receiver`."""
+        self._loop.create_task(self._finish(error))
+
+    # --- requests ------------------------------------------------------------------------
+
+    def _execute(self, message: Message) -> None:
+        attribute = message.attribute or ""
+        request = Request(message.requester or "", attribute, message.uid or "")
+        if attribute.startswith("_"):
+            refusal: Exception = PermissionError("Cannot request a private attribute")
+        elif not attribute or attribute in self._ignored:
+            refusal = AttributeError(
+                f"{self._service.name!r} service has no attribute {attribute!r}"
+            )
+        elif self._shutting_down:
+            refusal = ConnectionAbortedError(f"{self._service.name!r} service is shutting down")
+        else:
+            self._running += 1
+            self._idle.clear()
+            # looked up on the class, since looking at the Service itself may run a property
+            method = inspect.getattr_static(type(self._service), attribute, None)
+            if attribute == SHUTDOWN_SERVICE:
+                self._keep(self._loop.create_task(self._shut_down(request, message)))
+            elif inspect.iscoroutinefunction(getattr(method, "__func__", method)):
+                self._keep(self._loop.create_task(self._run_on_loop(request, message)))
+            else:
+                try:
+                    self._threads.submit(self._run_in_thread, request, message)
+                except RuntimeError:  # the connection has just ended
+                    self._done()
+            return
+        logger.warning("%s requested %r: %s", request.requester, attribute, refusal)
+        self._fail(request, refusal)
+
+    def _run_in_thread(self, request: Request, message: Message) -> None:
+        token = current_request.set(request)
+        try:
+            result = self._call(message)
+            if inspect.isawaitable(result):
+                self._loop.call_soon_threadsafe(self._await_result, request, result)
+                return
+            line = self._reply(request, result)
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt too: whoever asked is told, the thread goes on
+            line = self._failure(request, error)
+        finally:
+            current_request.reset(token)
+        self._loop.call_soon_threadsafe(self._finish_request, line)
+
+    def _call(self, message: Message) -> Any:
+        value = getattr(self._service, message.attribute or "")
+        if callable(value):
+            return value(*message.positional(), **message.keywords())
+        return value
+
+    async def _run_on_loop(self, request: Request, message: Message) -> None:
+        token = current_request.set(request)
+        try:
+            line = self._reply(request, await self._call(message))
+        except BaseException as error:
+            line = self._failure(request, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            current_request.reset(token)
+            self._finish_request(line)
+
+    def _await_result(self, request: Request, result: Awaitable[Any]) -> None:
+        async def wait() -> None:
+            token = current_request.set(request)
+            try:
+                line = self._reply(request, await result)
+            except Exception as error:
+                line = self._failure(request, error)
+            finally:
+                current_request.reset(token)
+            self._finish_request(line)
+
+        self._keep(self._loop.create_task(wait()))
+
+    async def _shut_down(self, request: Request, message: Message) -> None:
+        try:
+            result = await self._loop.run_in_executor(self._threads, self._call, message)
+            if inspect.isawaitable(result):
+                result = await result
+            line = self._reply(request, result)
+        except Exception as error:
+            self._finish_request(self._failure(request, error))
+            return
+        self._shutting_down = True
+        self._done()
+        await self._idle.wait()
+        self.send(line)
+        self.close()
+
+    def _reply(self, request: Request, result: Any) -> bytes:
+        return result_line(result, requester=request.requester, uid=request.uid)
+
+    def _failure(self, request: Request, error: BaseException) -> bytes:
+        logger.info("%s: %s [%s]", type(error).__name__, error, request.attribute)
+        # the frames of this file are not the user's to read
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename != _HERE]
+        lines = [
+            "Traceback (most recent call last):\n",
+            *traceback.format_list(own),
+            *traceback.format_exception_only(error),
+        ]
+        return error_line(
+            error,
+            requester=request.requester,
+            uid=request.uid,
+            traceback="".join(lines).splitlines() if own else [],
+        )
+
+    def _fail(self, request: Request, error: Exception) -> None:
+        self.send(error_line(error, requester=request.requester, uid=request.uid))
+
+    def _finish_request(self, line: bytes) -> None:
+        self.send(line)
+        self._done()
+
+    def _done(self) -> None:
+        self._running -= 1
+        if not self._running:
+            self._idle.set()
+
+    # --- the end -------------------------------------------------------------------------
+
+    def _keep(self, task: "asyncio.Future[Any]") -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: "asyncio.Future[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a task of %r failed", self._service.name, exc_info=error)
+
+    async def _finish(self, error: Exception | None) -> None:
+        reason = error or (self._connection.lost_reason if self._connection else None)
+        logger.info(
+            "disconnected from Manager[%s]%s",
+            self._options.address,
+            f": {reason}" if reason else "",
+        )
+        try:
+            await self._loop.run_in_executor(None, self._service.shutdown_handler)
+        except Exception:
+            logger.exception("the shutdown_handler of %r failed", self._service.name)
+        if self._tasks:
+            # a task that ends by itself, told by the handler, is given the time to do so
+            await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if not self.ended.done():
+            self.ended.set_result(None)

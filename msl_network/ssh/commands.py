@@ -1,0 +1,102 @@
+"""Run a command on another computer."""
+
+import asyncio
+import contextlib
+
+import asyncssh
+
+from ..asking import wait_and_answer
+from .connecting import SSHClient, login_of
+
+__all__ = ["exec_command", "run", "run_command"]
+
+SHOWN = 20_000
+"""Most characters of a command's output that are shown in an error."""
+
+
+def exec_command(ssh_client: SSHClient, command: str, *, timeout: float = 10) -> list[str]:
+    """Run a command on another computer.
+
+    The far side may close the connection while the command runs, as `sudo reboot` does: what was
+    printed until then is returned.
+
+    Args:
+        ssh_client: The connection, made by `connect`. It stays open, also after an error.
+        command: The command, for the shell of the user.
+        timeout: Seconds to wait for the command to end. When they are over, the command is told to
+            terminate.
+
+    Returns:
+        The lines on standard output, without line ends.
+
+    Raises:
+        RuntimeError: There is text on standard error, the exit status is not 0, or
+            the time is up.
+        ConnectionError: The connection is closed, or was lost without the far side closing it.
+    """
+    return wait_and_answer(lambda _: run_command(ssh_client.connection, command, timeout=timeout))
+
+
+async def run_command(
+    connection: asyncssh.SSHClientConnection, command: str, *, timeout: float = 10
+) -> list[str]:
+    """Run a command; the asynchronous face of `exec_command`."""
+    login = login_of(connection)
+    try:
+        done = await run(connection, command, timeout=timeout)
+    except TimeoutError:
+        raise RuntimeError(f"\nTimeout executing SSH command: {command!r}") from None
+    stdout, stderr = str(done.stdout or ""), str(done.stderr or "")
+    if stderr:
+        raise RuntimeError("\n" + stderr[-SHOWN:])
+    if done.returncode is None:
+        lost = "" if login is None else str(login.lost or "")
+        if login is not None and login.closed_here:
+            raise ConnectionAbortedError(f"Closed the SSH connection during {command!r}")
+        if "keepalive" in lost:
+            raise ConnectionError(f"Lost the SSH connection during {command!r}: {lost}")
+    elif done.returncode != 0:
+        ended = (
+            f"signal {done.exit_signal[0]}" if done.exit_signal else f"status {done.exit_status}"
+        )
+        raise RuntimeError(f"\nSSH command {command!r} ended with exit {ended}\n{stdout[-SHOWN:]}")
+    return (
+        [line.removesuffix("\r") for line in stdout.removesuffix("\n").split("\n")]
+        if stdout
+        else []
+    )
+
+
+async def run(
+    connection: asyncssh.SSHClientConnection,
+    command: str,
+    *,
+    text: str = "",
+    timeout: float = 10,
+) -> asyncssh.SSHCompletedProcess:
+    """Run a command to its end, whatever that is.
+
+    Args:
+        connection: An open connection.
+        command: The command, for the shell of the user.
+        text: What it gets on standard input.
+        timeout: Seconds to wait for it to end.
+
+    Raises:
+        TimeoutError: The time is up; the command has been told to terminate.
+        ConnectionError: The connection is closed.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            process = await connection.create_process(command, errors="replace")
+            try:
+                process.stdin.write(text)
+                process.stdin.write_eof()
+                return await process.wait()
+            finally:
+                if process.returncode is None:
+                    with contextlib.suppress(OSError):
+                        process.terminate()
+                process.close()
+    except (asyncssh.Error, BrokenPipeError) as error:
+        raise ConnectionError(f"No SSH connection to run a command: {error}") from error

@@ -1,0 +1,342 @@
+"""What the lines between a Manager and a device mean.
+
+A line is read as one `Message`, whose arguments and result stay the bytes that came: a Manager
+passes them on without building the values, a device decodes them for the one call they are for.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ..constants import NOTIFICATION_UID
+from .codec import decode, encode
+from .framing import END
+
+__all__ = [
+    "ClientIdentity",
+    "Message",
+    "MessageError",
+    "ServiceIdentity",
+    "error_line",
+    "message_line",
+    "notification_line",
+    "parse",
+    "parse_identity",
+    "request_line",
+    "result_line",
+]
+
+EMPTY_ARGS = Raw(b"[]")
+EMPTY_KWARGS = Raw(b"{}")
+NULL = Raw(b"null")
+
+
+class MessageError(ValueError):
+    """A line is not a message.
+
+    Attributes:
+        uid: The uid of the message if that much of it could be read, so that the sender can
+            be told which one was wrong.
+        is_json: Whether the line is JSON at all; what a person typed is not.
+        is_reply: Whether it was meant as an answer; answering an answer would never end.
+    """
+
+    def __init__(
+        self, text: str, *, uid: str = "", is_json: bool = True, is_reply: bool = False
+    ) -> None:
+        super().__init__(text)
+        self.uid = uid
+        self.is_json = is_json
+        self.is_reply = is_reply
+
+
+class Message(msgspec.Struct, gc=False):
+    """A line from a peer: a request, a reply, an error or a notification.
+
+    Attributes:
+        attribute: What a request asks for; None in a reply.
+        service: The Service that a request is for or that a notification comes from.
+        uid: The name of the request, its sender's choice; `"notification"` marks a notification.
+        args: JSON array of the positional arguments of a request.
+        kwargs: JSON object of its keyword arguments.
+        result: JSON of the result; UNSET in a request.
+        error: Whether a reply tells of an error.
+        message: The text of that error, `"Type: text"`.
+        traceback: The lines of that error's traceback.
+        requester: The network name of the Client that a request comes from or a reply goes to.
+    """
+
+    attribute: str | None = None
+    service: str | None = None
+    uid: str | None = ""
+    args: Raw = EMPTY_ARGS
+    kwargs: Raw = EMPTY_KWARGS
+    result: Raw | UnsetType = UNSET
+    error: bool = False
+    message: str | None = ""
+    traceback: list[str] | str | None = None
+    requester: str | None = None
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether this answers something (1.x tells a reply by its `result`, too)."""
+        return self.result is not UNSET
+
+    @property
+    def is_notification(self) -> bool:
+        """Whether this is a notification."""
+        return self.result is not UNSET and self.uid == NOTIFICATION_UID
+
+    def positional(self) -> list[Any]:
+        """The positional arguments, as values."""
+        value = decode(memoryview(self.args))
+        return value if isinstance(value, list) else []
+
+    def keywords(self) -> dict[str, Any]:
+        """The keyword arguments, as values."""
+        value = decode(memoryview(self.kwargs))
+        return value if isinstance(value, dict) else {}
+
+    def value(self) -> Any:
+        """The result, as a value; None where there is none."""
+        return None if self.result is UNSET else decode(memoryview(self.result))
+
+    def error_text(self) -> str:
+        """The text of an error as 1.x shows it: the traceback and, if not its end, the message."""
+        lines = self.traceback or []
+        if isinstance(lines, str):
+            lines = lines.splitlines()
+        message = self.message or "UnknownError: No error message has been provided"
+        if lines and lines[-1] == message:
+            return "\n".join(lines)
+        return "\n".join([*lines, message])
+
+
+class _Salvage(msgspec.Struct):
+    uid: Any = ""
+    result: Raw | UnsetType = UNSET
+
+
+class ClientIdentity(msgspec.Struct, kw_only=True):
+    """Who a Client is."""
+
+    name: str
+    language: str = "unknown"
+    os: str = "unknown"
+
+
+class ServiceIdentity(ClientIdentity, kw_only=True):
+    """Who a Service is and what it offers."""
+
+    attributes: dict[str, Any]
+    max_clients: int | None = -1
+
+    @property
+    def limit(self) -> int:
+        """Most Clients that can be linked; -1 for no limit."""
+        return self.max_clients if self.max_clients is not None and self.max_clients > 0 else -1
+
+
+_decoder = msgspec.json.Decoder(Message)
+_salvage = msgspec.json.Decoder(_Salvage)
+
+
+def parse(line: bytes) -> Message:
+    """Read a line.
+
+    Raises:
+        MessageError: It is not JSON, not UTF-8, no object, or a field has a wrong type.
+    """
+    try:
+        message = _decoder.decode(line)
+        if not line.isascii():
+            # what stays bytes here has not been looked at, and nobody is sent bad UTF-8
+            str(line, "utf-8")
+    except RecursionError:
+        raise MessageError("The JSON text is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise MessageError(f"The message is not UTF-8: {error}", is_json=False) from None
+    except msgspec.ValidationError as error:
+        raise _wrong_field(line, str(error)) from None
+    except msgspec.DecodeError:
+        message = _parse_with_json(line)
+    if memoryview(message.args)[0] != ord("[") or memoryview(message.kwargs)[0] != ord("{"):
+        raise MessageError(
+            "`args` must be an array and `kwargs` an object",
+            uid=message.uid or "",
+            is_reply=message.is_reply,
+        )
+    return message
+
+
+def _wrong_field(line: bytes, text: str) -> MessageError:
+    try:
+        found = _salvage.decode(line)
+    except (ValueError, RecursionError):
+        return MessageError(text)
+    uid = found.uid if isinstance(found.uid, str) else ""
+    return MessageError(text, uid=uid, is_reply=found.result is not UNSET)
+
+
+def _parse_with_json(line: bytes) -> Message:
+    # NaN and infinities, which msgspec does not read
+    try:
+        value = decode(line)
+    except ValueError as error:
+        raise MessageError(f"The message is not JSON: {error}", is_json=False) from None
+    if not isinstance(value, dict):
+        raise MessageError(f"The message must be a JSON object, not {type(value).__name__}")
+    for name in ("args", "kwargs", "result"):
+        if name in value:
+            value[name] = Raw(encode(value[name]))
+    try:
+        return msgspec.convert(value, Message)
+    except msgspec.ValidationError as error:
+        uid = value.get("uid", "")
+        raise MessageError(
+            str(error), uid=uid if isinstance(uid, str) else "", is_reply="result" in value
+        ) from None
+
+
+def parse_identity(value: Any) -> ClientIdentity:
+    """Read the identity that a device sent.
+
+    Args:
+        value: What it answered, as a value.
+
+    Returns:
+        A `ServiceIdentity` if it is a Service's.
+
+    Raises:
+        TypeError: It is no identity, a field has a wrong type, or the type is unknown.
+        KeyError: The name, type or attributes are missing.
+    """
+    if not isinstance(value, dict):
+        raise TypeError(f"The identity must be a JSON object, not {type(value).__name__}")
+    kind = value["type"]
+    name = value["name"]
+    if not isinstance(kind, str) or not isinstance(name, str):
+        raise TypeError("The type and the name in an identity must be text")
+    known: type[ClientIdentity]
+    if kind.lower() == "client":
+        known = ClientIdentity
+    elif kind.lower() == "service":
+        value["attributes"]  # a KeyError tells which one is missing
+        known = ServiceIdentity
+    else:
+        raise TypeError(f'Unknown connection type {kind.lower()!r}. Must be "client" or "service"')
+    fields = {key: value[key] for key in known.__struct_fields__ if value.get(key) is not None}
+    try:
+        return msgspec.convert(fields, known)
+    except msgspec.ValidationError as error:
+        raise TypeError(f"Invalid identity: {error}") from None
+
+
+def request_line(
+    attribute: str,
+    args: Any = (),
+    kwargs: dict[str, Any] | None = None,
+    *,
+    service: str | None = None,
+    requester: str | None = None,
+    uid: str = "",
+) -> bytes:
+    """Write a request: a Client's to a Service or the Manager, or a Manager's to a device.
+
+    Raises:
+        TypeError: An argument can't be written as JSON.
+    """
+    fields: dict[str, Any] = {
+        "args": args,
+        "attribute": attribute,
+        "error": False,
+        "kwargs": {} if kwargs is None else kwargs,
+    }
+    if service is not None:
+        fields["service"] = service
+    if requester is not None:
+        fields["requester"] = requester
+    fields["uid"] = uid
+    return encode(fields) + END
+
+
+class _Passed(msgspec.Struct):
+    args: Raw
+    attribute: str
+    kwargs: Raw
+    requester: str
+    service: str
+    uid: str
+    error: bool = False
+
+
+_passed_encoder = msgspec.json.Encoder()
+
+
+def message_line(request: Message, requester: str) -> bytes:
+    """Write a Client's request as the Manager passes it on, its values as they came."""
+    return (
+        _passed_encoder.encode(
+            _Passed(
+                args=request.args,
+                attribute=request.attribute or "",
+                kwargs=request.kwargs,
+                requester=requester,
+                service=request.service or "",
+                uid=request.uid or "",
+            )
+        )
+        + END
+    )
+
+
+def result_line(result: Any, *, requester: str | None = None, uid: str = "") -> bytes:
+    """Write a reply.
+
+    Raises:
+        TypeError: The result can't be written as JSON.
+    """
+    to_json = getattr(result, "to_json", None)
+    if callable(to_json):
+        result = to_json()
+    return encode({"error": False, "requester": requester, "result": result, "uid": uid}) + END
+
+
+def error_line(
+    error: BaseException | str,
+    *,
+    requester: str | None = None,
+    uid: str = "",
+    traceback: list[str] | None = None,
+) -> bytes:
+    """Write an error reply, `"Type: text"`."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    return (
+        encode(
+            {
+                "error": True,
+                "message": text,
+                "requester": requester,
+                "result": None,
+                "traceback": traceback or [],
+                "uid": uid,
+            }
+        )
+        + END
+    )
+
+
+def notification_line(service: str, args: Any, kwargs: dict[str, Any]) -> bytes:
+    """Write a notification of a Service to whoever is linked with it.
+
+    Raises:
+        TypeError: An argument can't be written as JSON.
+    """
+    fields = {
+        "error": False,
+        "result": [args, kwargs],
+        "service": service,
+        "uid": NOTIFICATION_UID,
+    }
+    return encode(fields) + END

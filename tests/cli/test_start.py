@@ -1,0 +1,80 @@
+"""msl-network start, in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from msl_network.constants import NETWORK_MANAGER_RUNNING_PREFIX
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a Manager; whatever is still running at the end is killed."""
+    processes = []
+
+    def start(*words):
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "msl_network", "start", *map(str, words)],
+            env=os.environ | {"MSL_NETWORK_HOME": str(tmp_path / "home")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't interrupt one process")
+def test_manager_runs_until_it_is_interrupted(start, tmp_path):
+    port = free_port()
+    process = start("--host", "127.0.0.1", "--port", port, "--disable-tls", "-P", "two", "words")
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if NETWORK_MANAGER_RUNNING_PREFIX in line:
+            break
+    else:
+        pytest.fail("".join(lines) + process.stderr.read())
+    assert f"127.0.0.1:{port} (TLS DISABLED)" in lines[-1]
+    with socket.create_connection(("127.0.0.1", port), 10) as client, client.makefile() as replies:
+        assert '"password"' in replies.readline()
+        client.sendall(b"two words\n")
+        assert '"identity"' in replies.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    assert (tmp_path / "home" / "manager.sqlite3").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--port", "x"], "ValueError: The port must be a positive integer"),
+        (["--log-level", "loud"], "ValueError: Cannot set logging level to 'loud'"),
+        (["--auth-login", "--disable-tls"], "The 'auth_users' table is empty, no one could log in"),
+        (
+            ["--auth-login", "--auth-hostname", "--disable-tls"],
+            "Cannot specify multiple authentication methods",
+        ),
+    ],
+)
+def test_manager_cannot_start(start, words, text):
+    process = start(*words)
+    _, error = process.communicate(timeout=60)
+    assert error.splitlines()[0] == text
+    assert process.returncode == 1
