@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .client.linked import LinkedClient
     from .database import ConnectionsTable, HostnamesTable, UsersTable
     from .manager import LocalManager, filter_run_forever_kwargs
-    from .service import Service, filter_service_start_kwargs, run_services
+    from .running import run_services
+    from .service import Service, filter_service_start_kwargs
 
 __all__ = [
     "Client",
@@ -52,7 +53,7 @@ _HOMES = {
     "filter_client_connect_kwargs": "client.blocking",
     "filter_run_forever_kwargs": "manager",
     "filter_service_start_kwargs": "service",
-    "run_services": "service",
+    "run_services": "running",
 }
 _MODULES = frozenset(
     {"aio", "constants", "cryptography", "database", "examples", "json", "manager", "ssh"}

@@ -141,10 +141,9 @@ def wait_and_answer(
                     continue  # nobody wants to know any more
                 try:
                     reply.set_result(answer(question))
-                except BaseException as error:
+                except Exception as error:
+                    # an interrupt is this thread's, and ends the waiting
                     reply.set_exception(error)
-                    if not isinstance(error, Exception):
-                        raise
             if task.done():
                 return task.result()
     finally:

@@ -18,6 +18,16 @@ __all__ = ["Connection", "Receiver"]
 logger = logging.getLogger(__package__)
 
 
+READ_SIZE = 64 * 1024
+"""Most bytes of one read. A buffer that is used again and again spares TLS, which reads until
+nothing is left, the allocation of a quarter of a megabyte for every look."""
+
+
+# The connections that have something to send when the lines of the current read have been handled;
+# None outside of that. All connections of a process live on one thread, and so does this.
+_batch: "list[Connection] | None" = None
+
+
 class Receiver(Protocol):
     """What handles the lines of a connection. Its methods are called on the event loop."""
 
@@ -31,7 +41,7 @@ class Receiver(Protocol):
         """Handle the end of the connection. Called once."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A stream of lines to and from a peer.
 
     Args:
@@ -51,6 +61,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._made = made
         self._framer = Framer(limit)
+        self._view = memoryview(bytearray(READ_SIZE))
         self._stall_timeout = stall_timeout
         self._outgoing_limit = outgoing_limit
         self._pending: list[bytes] = []
@@ -71,10 +82,15 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._receiver = self._made(self)
 
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See `asyncio.BufferedProtocol`."""
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See `asyncio.BufferedProtocol`."""
         if self._closing:
             return
+        data = bytes(self._view[:nbytes])
         try:
             lines = self._framer.feed(data)
         except LineTooLongError as error:
@@ -128,7 +144,9 @@ class Connection(asyncio.Protocol):
         self._framer.limit = limit
 
     def send(self, line: bytes) -> bool:
-        """Send a line, its end included, together with others of this turn of the loop.
+        """Send a line, its end included, on the event loop.
+
+        What is sent while the lines of one read are handled leaves in one write.
 
         Returns:
             Whether the line is on its way; False if the connection is closed or the peer has
@@ -136,14 +154,15 @@ class Connection(asyncio.Protocol):
         """
         if self._closing:
             return False
-        pending = self._pending
-        if not pending:
-            self._loop.call_soon(self._flush)
-        pending.append(line)
+        if _batch is not None and not self._pending:
+            _batch.append(self)
+        self._pending.append(line)
         self._pending_bytes += len(line)
         if self._pending_bytes > self._outgoing_limit and self._outgoing() > self._outgoing_limit:
             self.abort(f"more than {self._outgoing_limit} bytes wait for it")
             return False
+        if _batch is None:
+            self._flush()
         return True
 
     def pause_lines(self) -> None:
@@ -191,14 +210,21 @@ class Connection(asyncio.Protocol):
     # --- inside --------------------------------------------------------------------------
 
     def _handle(self, lines: list[bytes]) -> None:
+        global _batch
         receive = self._receiver.line_received
-        for i, line in enumerate(lines):
-            if self._closing:
-                return
-            if self._paused_lines is not None:
-                self._paused_lines += lines[i:]
-                return
-            receive(line)
+        outer, _batch = _batch, []
+        try:
+            for i, line in enumerate(lines):
+                if self._closing:
+                    return
+                if self._paused_lines is not None:
+                    self._paused_lines += lines[i:]
+                    return
+                receive(line)
+        finally:
+            batch, _batch = _batch, outer
+            for connection in batch:
+                connection._flush()
 
     def _flush(self) -> None:
         pending = self._pending

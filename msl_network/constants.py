@@ -7,8 +7,10 @@ need the network interfaces of this computer, and importing a module starts noth
 import os
 import socket
 import sys
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # --- names on the wire -------------------------------------------------------------------
 
@@ -90,6 +92,10 @@ RECORDS_WAITING: Final = 10_000
 """Rows that may wait for the connections table while its database is locked; further ones
 are dropped, with a line in the log."""
 
+WORKERS: Final = 32
+"""Most methods of a Service that run in threads at the same time; further requests wait. A method
+that waits for its instrument costs a thread and nothing else."""
+
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection to be made, as in 1.x."""
 
@@ -127,7 +133,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def ensure_parent(path: str | os.PathLike[str], *, private: bool = False) -> Path:
+def ensure_parent(path: str | os.PathLike[str], *, private: bool = False) -> "Path":
     """Make the folder that `path` is to be in.
 
     Args:
@@ -140,6 +146,8 @@ def ensure_parent(path: str | os.PathLike[str], *, private: bool = False) -> Pat
     Raises:
         OSError: The folder can't be made.
     """
+    from pathlib import Path
+
     file = Path(path).expanduser()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
     return file

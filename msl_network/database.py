@@ -4,6 +4,7 @@ The layout of the tables and the way passwords are derived are those of 1.x, so 
 of 1.x goes on working here and one of ours there.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -109,6 +110,9 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; closing it again does nothing."""
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            # after a statement that failed on a full disk, this alone lets go of the file
+            self._cursor.close()
         self._connection.close()
 
     def execute(

@@ -15,8 +15,9 @@ from typing import Any
 
 from . import constants
 from .asking import Ask, Question
-from .connection import Connection, Receiver
+from .connection import Receiver
 from .constants import CONNECT_TIMEOUT, MESSAGE_LIMIT, PORT, SHUTDOWN_TIMEOUT
+from .line_socket import LineSocket, open_line_socket
 from .wire.framing import LineTooLongError
 from .wire.handshake import is_manager_name
 from .wire.messages import Message, MessageError, parse, request_line, result_line
@@ -145,9 +146,9 @@ async def connect_device(
     options: ConnectOptions,
     credentials: Credentials,
     identity: dict[str, Any],
-    receiver: Callable[[Connection], Receiver],
+    receiver: Callable[[LineSocket], Receiver],
     ask: Ask,
-) -> Connection:
+) -> LineSocket:
     """Connect a device to a Manager.
 
     Returns when the Manager has registered the device: it has then answered a request, which it
@@ -241,30 +242,23 @@ async def _pin_certificate(options: ConnectOptions, ask: Ask) -> None:
 
 async def _open(
     options: ConnectOptions, context: ssl.SSLContext | None, greeter: _Greeter
-) -> Connection:
-    loop = asyncio.get_running_loop()
-    tls: dict[str, Any] = {}
-    if context is not None:
-        tls = {
-            "ssl": context,
-            "server_hostname": options.host,
-            "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
-        }
+) -> LineSocket:
     try:
         async with asyncio.timeout(options.timeout):
-            _, connection = await loop.create_connection(
-                lambda: Connection(lambda _: greeter, limit=MESSAGE_LIMIT),
+            return await open_line_socket(
                 options.host,
                 options.port,
-                **tls,
+                context=context,
+                timeout=options.timeout,
+                receiver=greeter,
+                limit=MESSAGE_LIMIT,
             )
     except TimeoutError:
         raise TimeoutError(
             f"Cannot connect to {options.address} within {options.timeout} seconds"
         ) from None
-    except (OSError, ssl.SSLError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ConnectionError(_why_not_connected(options, context, error)) from error
-    return connection
 
 
 def _why_not_connected(
@@ -311,7 +305,7 @@ def _changed_certificate(options: ConnectOptions) -> str:
 
 async def _authenticate(
     options: ConnectOptions,
-    connection: Connection,
+    connection: LineSocket,
     greeter: _Greeter,
     credentials: Credentials,
     identity: dict[str, Any],
@@ -359,7 +353,7 @@ async def _authenticate(
             greeter.held.append(line)
 
 
-async def _ask_while_connected(question: Any, connection: Connection) -> str:
+async def _ask_while_connected(question: Any, connection: LineSocket) -> str:
     task = asyncio.ensure_future(question)
     closed = asyncio.ensure_future(connection.wait_closed())
     try:

@@ -1,7 +1,6 @@
 """A Service: an instrument, or anything else, whose methods are called over the network."""
 
 import asyncio
-import contextlib
 import inspect
 import logging
 import platform
@@ -11,17 +10,15 @@ from typing import Any, Self, Union
 
 from . import asking
 from .asking import Ask
-from .connection import Connection
 from .constants import CONNECT_TIMEOUT, PORT, SHUTDOWN_TIMEOUT
 from .device import ConnectOptions, Credentials, connect_device
-from .manager.manager import set_logging_level
-from .manager.running import filter_run_forever_kwargs, report, run_manager
-from .manager.starting import CannotStartError, Running
+from .line_socket import LineSocket
+from .logs import set_logging_level
 from .serving import Request, ServiceSession, current_request
 from .wire.codec import encode
 from .wire.messages import notification_line
 
-__all__ = ["Request", "Service", "filter_service_start_kwargs", "run_services"]
+__all__ = ["Request", "Service", "filter_service_start_kwargs"]
 
 logger = logging.getLogger(__package__)
 
@@ -259,7 +256,7 @@ class Service:
         session = ServiceSession(self, self._ignored | (_OWN - self.__overridden()), options)
         self.__address = options.address
 
-        def receive(connection: Connection) -> ServiceSession:
+        def receive(connection: LineSocket) -> ServiceSession:
             session.begin(connection, self._tasks)
             self.__session, self._tasks = session, []
             return session
@@ -343,54 +340,3 @@ def filter_service_start_kwargs(**kwargs: Any) -> dict[str, Any]:
     if "auth_password" in kwargs:
         selected.setdefault("password_manager", kwargs["auth_password"])
     return selected
-
-
-def run_services(*services: Service, **kwargs: Any) -> int:
-    """Run a Manager for as long as these Services are connected to it.
-
-    Args:
-        services: Services that have been made but not started.
-        kwargs: Those of `manager.run_forever` and of `Service.start`. What neither of them knows
-            is ignored.
-
-    Returns:
-        0 after an orderly end, 1 if the Manager could not start or a Service could not connect.
-
-    Raises:
-        TypeError: One of `services` is not a Service.
-    """
-    if not services:
-        report("Warning... no services have been specified")
-        return 1
-    for service in services:
-        if not isinstance(service, Service):
-            raise TypeError(f"All services must be of type {Service}")
-    options = filter_run_forever_kwargs(**kwargs)
-    log = options.pop("log_level", "INFO"), options.pop("log_file", None)
-    start_kwargs = filter_service_start_kwargs(**kwargs)
-
-    async def no_person(question: asking.Question) -> str:
-        raise ValueError(f"Nobody can be asked here: {question.prompt}")
-
-    async def until_disconnected(running: Running) -> None:
-        sessions: list[ServiceSession] = []
-        try:
-            for service in services:
-                kwargs = {**start_kwargs, "port": running.manager.port}
-                try:
-                    sessions.append(await service._serve(no_person, **kwargs))
-                except (OSError, ValueError, NameError, TypeError) as error:
-                    raise CannotStartError(f"{type(error).__name__}: {error}") from error
-            stopped = asyncio.create_task(running.manager.stopped.wait())
-            ends = asyncio.gather(*[asyncio.wrap_future(session.ended) for session in sessions])
-            waiting: list[asyncio.Future[Any]] = [ends, stopped]
-            await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
-            stopped.cancel()
-        finally:
-            for session in sessions:
-                session.close()
-            for session in sessions:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(session.ended), SHUTDOWN_TIMEOUT)
-
-    return run_manager(options, *log, until_disconnected)

@@ -6,16 +6,17 @@ import logging
 import threading
 import traceback
 from collections.abc import Awaitable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .connection import Connection
-from .constants import SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT
+from .constants import SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
 from .device import ConnectOptions
+from .line_socket import LineSocket
 from .wire.framing import LineTooLongError
 from .wire.messages import Message, MessageError, error_line, parse, result_line
+from .workers import Workers
 
 if TYPE_CHECKING:
     from .service import Service
@@ -62,15 +63,16 @@ class ServiceSession:
         self._ignored = ignored
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._connection: Connection | None = None
-        self._threads = ThreadPoolExecutor(thread_name_prefix=service.name)
+        self._connection: LineSocket | None = None
+        self._threads = Workers(service.name, WORKERS)
         self._running = 0
+        self._count = threading.Lock()  # of how many are running
         self._idle = asyncio.Event()
-        self._idle.set()
         self._shutting_down = False
+        self._on_loop: dict[str, bool] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
 
-    def begin(self, connection: Connection, tasks: list[Any]) -> None:
+    def begin(self, connection: LineSocket, tasks: list[Any]) -> None:
         """Serve a connection, and run the user's own tasks meanwhile."""
         self._connection = connection
         self.port = int(connection.info("sockname")[1])
@@ -79,18 +81,13 @@ class ServiceSession:
 
     def send(self, line: bytes) -> None:
         """Send a line, from any thread. Lost if the connection has ended."""
-        connection = self._connection
-        if connection is None or connection.is_closing:
-            return
-        if threading.get_ident() == self.thread_id:
-            connection.send(line)
-        else:
-            self._loop.call_soon_threadsafe(connection.send, line)
+        if self._connection is not None:
+            self._connection.send(line)
 
     def close(self) -> None:
         """End the connection, from any thread, without waiting for it."""
-        if self._connection is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._connection.close)
+        if self._connection is not None:
+            self._connection.close()
 
     # --- Receiver ------------------------------------------------------------------------
 
@@ -132,22 +129,27 @@ class ServiceSession:
         elif self._shutting_down:
             refusal = ConnectionAbortedError(f"{self._service.name!r} service is shutting down")
         else:
-            self._running += 1
-            self._idle.clear()
-            # looked up on the class, since looking at the Service itself may run a property
-            method = inspect.getattr_static(type(self._service), attribute, None)
+            with self._count:
+                self._running += 1
             if attribute == SHUTDOWN_SERVICE:
                 self._keep(self._loop.create_task(self._shut_down(request, message)))
-            elif inspect.iscoroutinefunction(getattr(method, "__func__", method)):
+            elif self._runs_on_loop(attribute):
                 self._keep(self._loop.create_task(self._run_on_loop(request, message)))
             else:
-                try:
-                    self._threads.submit(self._run_in_thread, request, message)
-                except RuntimeError:  # the connection has just ended
-                    self._done()
+                self._threads.submit(self._run_in_thread, request, message)
             return
         logger.warning("%s requested %r: %s", request.requester, attribute, refusal)
         self._fail(request, refusal)
+
+    def _runs_on_loop(self, attribute: str) -> bool:
+        known = self._on_loop.get(attribute)
+        if known is None:
+            # looked up on the class, since looking at the Service itself may run a property
+            method = inspect.getattr_static(type(self._service), attribute, None)
+            known = inspect.iscoroutinefunction(getattr(method, "__func__", method))
+            if method is not None:
+                self._on_loop[attribute] = known
+        return known
 
     def _run_in_thread(self, request: Request, message: Message) -> None:
         token = current_request.set(request)
@@ -162,7 +164,7 @@ class ServiceSession:
             line = self._failure(request, error)
         finally:
             current_request.reset(token)
-        self._loop.call_soon_threadsafe(self._finish_request, line)
+        self._finish_request(line)
 
     def _call(self, message: Message) -> Any:
         value = getattr(self._service, message.attribute or "")
@@ -197,7 +199,7 @@ class ServiceSession:
 
     async def _shut_down(self, request: Request, message: Message) -> None:
         try:
-            result = await self._loop.run_in_executor(self._threads, self._call, message)
+            result = await self._loop.run_in_executor(None, self._call, message)
             if inspect.isawaitable(result):
                 result = await result
             line = self._reply(request, result)
@@ -205,8 +207,10 @@ class ServiceSession:
             self._finish_request(self._failure(request, error))
             return
         self._shutting_down = True
-        self._done()
-        await self._idle.wait()
+        with self._count:
+            others = self._running > 1
+        if others:
+            await self._idle.wait()
         self.send(line)
         self.close()
 
@@ -234,13 +238,16 @@ class ServiceSession:
         self.send(error_line(error, requester=request.requester, uid=request.uid))
 
     def _finish_request(self, line: bytes) -> None:
-        self.send(line)
-        self._done()
-
-    def _done(self) -> None:
-        self._running -= 1
-        if not self._running:
-            self._idle.set()
+        """Send a reply; from the thread that has it."""
+        with self._count:
+            self._running -= 1
+            left = self._running
+        if self._connection is not None:
+            # of many replies, what is written while the loop wakes up leaves in one write
+            send = self._connection.send_later if left else self._connection.send
+            send(line)
+        if self._shutting_down and left == 1:
+            self._loop.call_soon_threadsafe(self._idle.set)
 
     # --- the end -------------------------------------------------------------------------
 
@@ -271,6 +278,6 @@ class ServiceSession:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         if not self.ended.done():
             self.ended.set_result(None)

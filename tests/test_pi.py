@@ -3,14 +3,16 @@
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from openssh import wait_for
 
-from msl_network import ssh
+from msl_network import connect, ssh
 from msl_network.examples.pi import Pi
+
+from .openssh import wait_for
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_who_gets_in(pi):
     with pytest.raises(PermissionError):
         ssh.connect("root@127.0.0.1", password=pi.password, **kwargs)
     with pytest.raises(PermissionError):
-        ssh.connect("root@127.0.0.1", password="", **{**kwargs, "client_keys": pi.client_key})
+        ssh.connect("root@127.0.0.1", password="x", **{**kwargs, "client_keys": pi.client_key})
 
 
 def test_openssh_gets_in(pi):
@@ -114,3 +116,40 @@ def test_from_nothing_to_a_result(pi):
     cxn.disconnect()
     log = Path(pi.console_script + ".log")
     assert os.stat(log).st_mode & 0o077 == 0
+
+
+def test_what_a_killed_program_started_ends(pi):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    code = f"""
+import asyncio
+from msl_network import ssh
+
+async def run():
+    connection = await ssh.open_connection(
+        "pi@127.0.0.1",
+        port={pi.port},
+        known_hosts={str(pi.known_hosts)!r},
+        client_keys={str(pi.client_key)!r},
+    )
+    manager = await ssh.run_manager(
+        connection, "~/.local/bin/rpi-service", kwargs={{"port": {port}}}, timeout=30
+    )
+    print(manager.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(run())
+"""
+    program = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    with program:
+        manager = psutil.Process(int(program.stdout.readline()))
+        assert manager.is_running()
+        with socket.create_connection(("127.0.0.1", port), 5):
+            pass
+        program.kill()
+    wait_for(lambda: not manager.is_running(), "the end of the Manager", timeout=20)

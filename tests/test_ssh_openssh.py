@@ -11,9 +11,10 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from openssh import OpenSSH, mode_of, openssh_server, wait_for
 
 from msl_network import constants, loop_thread, ssh
+
+from .openssh import OpenSSH, mode_of, openssh_server, wait_for
 
 pytestmark = pytest.mark.openssh
 

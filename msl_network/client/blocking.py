@@ -242,6 +242,7 @@ class Link:
         # a link keeps its Client: `connect().link("Echo")` works
         self._client = client
         self._state = state
+        self._callables: dict[str, RemoteCallable] = {}
 
     def __repr__(self) -> str:
         return repr(AsyncLink(self._state))
@@ -259,7 +260,11 @@ class Link:
         return self[name]
 
     def __getitem__(self, name: str) -> RemoteCallable:
-        return RemoteCallable(self._state, name, functools.partial(self._send, name))
+        known = self._callables.get(name)
+        if known is None:
+            known = RemoteCallable(self._state, name, functools.partial(self._send, name))
+            self._callables[name] = known
+        return known
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *attribute_names(self._state)]

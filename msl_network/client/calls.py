@@ -23,29 +23,31 @@ class RemoteCallable:
     def __init__(self, state: LinkState, name: str, send: Callable[..., Any]) -> None:
         self.__name__ = name
         self.__qualname__ = f"{state.service}.{name}"
+        self._service = state.service
         self._send = send
         self._offer = state.identity.get("attributes", {}).get(name)
-        signature = parse_signature(self._offer)
-        if signature is not None:
-            self.__signature__ = signature
-        self.__doc__ = _describe(state.service, name, self._offer, signature)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request for the attribute to the Service."""
         return self._send(args, kwargs)
 
+    @property
+    def __signature__(self) -> inspect.Signature | None:
+        return parse_signature(self._offer)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        where = f"of the Service {self._service!r}"
+        if isinstance(self._offer, str) and self._offer.startswith("("):
+            return f"{self.__name__}{self._offer}\n\nA method {where}."
+        if self._offer is None:
+            return f"An attribute {where}."
+        return f"An attribute {where}, {self._offer!r} when the link was made."
+
     def __repr__(self) -> str:
         if isinstance(self._offer, str) and self._offer.startswith("("):
             return f"<{self.__qualname__}{self._offer}>"
         return f"<{self.__qualname__}>"
-
-
-def _describe(service: str, name: str, offer: Any, signature: inspect.Signature | None) -> str:
-    if signature is not None or (isinstance(offer, str) and offer.startswith("(")):
-        return f"{name}{offer}\n\nA method of the Service {service!r}."
-    if offer is None:
-        return f"An attribute of the Service {service!r}."
-    return f"An attribute of the Service {service!r}, {offer!r} when the link was made."
 
 
 def attribute_names(state: LinkState) -> list[str]:

@@ -5,6 +5,7 @@ the blocking face waits for and the asynchronous face awaits.
 """
 
 import asyncio
+import contextlib
 import inspect
 import itertools
 import logging
@@ -12,12 +13,11 @@ import platform
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, Self
 
 from .. import loop_thread
 from ..asking import Ask
-from ..connection import Connection
 from ..constants import (
     DISCONNECT_REQUEST,
     HOSTNAME,
@@ -26,7 +26,9 @@ from ..constants import (
     SHUTDOWN_SERVICE,
 )
 from ..device import ConnectOptions, connect_device
+from ..line_socket import LineSocket
 from ..wire.framing import LineTooLongError
+from ..wire.handshake import is_manager_name
 from ..wire.messages import Message, MessageError, error_line, parse, request_line, result_line
 from .errors import RemoteError
 from .reply import Reply
@@ -135,7 +137,8 @@ class Session:
         self._credentials = options.credentials()
         self._replies: dict[str, Reply[Any]] = {}
         self._uids = itertools.count(1)
-        self._connection: Connection | None = None
+        self._lost = False
+        self._connection: LineSocket | None = None
         self._loop = loop_thread.get_loop()
         self._lock = threading.Lock()
         self._notices: deque[tuple[Callable[..., Any], list[Any], dict[str, Any]]] = deque()
@@ -152,7 +155,7 @@ class Session:
             As `device.connect_device`.
         """
 
-        def receive(connection: Connection) -> "Session":
+        def receive(connection: LineSocket) -> "Session":
             self._connection = connection
             self.port = int(connection.info("sockname")[1])
             return self
@@ -213,8 +216,16 @@ class Session:
         uid = str(next(self._uids))
         line = request_line(attribute, args, kwargs, service=service, uid=uid)
         reply: Reply[Any] = Reply(uid, service, attribute, self._give_up)
+        # a lone request is sent at once; of many, what is written while the loop wakes up leaves
+        # in one write
+        send = connection.send_later if self._replies else connection.send
         self._replies[uid] = reply
-        self._loop.call_soon_threadsafe(self._send, connection, line, reply, timeout)
+        send(line)
+        if timeout is not None:
+            self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
+        if self._lost:
+            # it was lost between the look above and the note of this reply
+            _settle(reply, self._lost_error())
         return reply
 
     def disconnect(self, timeout: float | None = None) -> Reply[None] | None:
@@ -226,8 +237,8 @@ class Session:
 
     def close(self) -> None:
         """Close the connection without waiting for anything, from any thread."""
-        if self.is_connected and self._connection is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._connection.close)
+        if self._connection is not None:
+            self._connection.close()
 
     def link(self, service: str, timeout: float | None) -> Reply[dict[str, Any]]:
         """Link with a Service; `linked` makes a link of the reply."""
@@ -245,24 +256,10 @@ class Session:
         if state in self.links:
             self.links.remove(state)
 
-    def _send(
-        self, connection: Connection, line: bytes, reply: Reply[Any], timeout: float | None
-    ) -> None:
-        if reply.done():
-            return
-        if not connection.send(line):
-            self._replies.pop(reply.uid, None)
-            _settle(reply, self._lost_error())
-            return
-        if timeout is not None:
+    def _set_timeout(self, reply: Reply[Any], timeout: float) -> None:
+        if not reply.done():
             timer = self._loop.call_later(timeout, self._expired, reply, timeout)
-            reply.add_done_callback(
-                lambda _: (
-                    self._loop.call_soon_threadsafe(timer.cancel)
-                    if not self._loop.is_closed()
-                    else None
-                )
-            )
+            reply.add_done_callback(lambda _: self._loop.call_soon_threadsafe(timer.cancel))
 
     def _expired(self, reply: Reply[Any], timeout: float) -> None:
         self._give_up(reply)
@@ -297,6 +294,7 @@ class Session:
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `connection.Receiver`."""
+        self._lost = True
         replies, self._replies = self._replies, {}
         for reply in replies.values():
             if reply.attribute in (DISCONNECT_REQUEST, SHUTDOWN_MANAGER):
@@ -351,6 +349,9 @@ class Session:
                 return self._replies.pop(uid)
         if message.error:
             logger.error("Manager[%s]: %s", self.options.address, message.error_text())
+            if self._connection and is_manager_name(message.requester or ""):
+                # the Manager says so itself, and closes the connection
+                self._connection.lost_reason = message.error_text()
         return None
 
     async def _answer_manager(self, message: Message) -> None:
@@ -425,12 +426,11 @@ class Session:
 
 def _settle(reply: Reply[Any], outcome: Any) -> None:
     """Set the result or the exception of a reply that somebody may just be giving up."""
-    if reply.done() or not reply.set_running_or_notify_cancel():
-        return
-    if isinstance(outcome, BaseException):
-        reply.set_exception(outcome)
-    else:
-        reply.set_result(outcome)
+    with contextlib.suppress(InvalidStateError):
+        if isinstance(outcome, BaseException):
+            reply.set_exception(outcome)
+        else:
+            reply.set_result(outcome)
 
 
 def _decode(message: Message) -> Any:

@@ -29,7 +29,7 @@ def parse_signature(text: object) -> inspect.Signature | None:
     if not isinstance(text, str) or not text.startswith("("):
         return None
     try:
-        function = ast.parse(f"def f{text}: ...").body[0]
+        (function,) = ast.parse(f"def f{text}: ...").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # `<object at 0x...>` as a default value, or another language's way to write it
         return None

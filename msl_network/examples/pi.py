@@ -140,7 +140,7 @@ class Pi:
     def __repr__(self) -> str:
         return f"<Pi {self.username}@{self.host}:{self.port}{'' if self.port else ' stopped'}>"
 
-    def _make_files(self) -> tuple[asyncssh.SSHKey, asyncssh.SSHAuthorizedKeys]:
+    def _make_files(self) -> tuple[asyncssh.SSHKey, asyncssh.SSHKey]:
         script = Path(self.console_script)
         script.parent.mkdir(parents=True)
         script.write_text(
@@ -152,16 +152,14 @@ class Pi:
         key = asyncssh.generate_private_key("ssh-ed25519", comment=f"{self.username}@this-computer")
         self.client_key.touch(0o600)
         key.write_private_key(self.client_key)
-        accepted = asyncssh.import_authorized_keys(key.export_public_key().decode())
-        return asyncssh.generate_private_key("ssh-ed25519"), accepted
+        return asyncssh.generate_private_key("ssh-ed25519"), key.convert_to_public()
 
-    async def _start(self, host_key: asyncssh.SSHKey, accepted: asyncssh.SSHAuthorizedKeys) -> None:
+    async def _start(self, host_key: asyncssh.SSHKey, accepted: asyncssh.SSHKey) -> None:
         self._server = await asyncssh.listen(
             self.host,
             0,
-            server_factory=lambda: _Server(self, self._connections),
+            server_factory=lambda: _Server(self, accepted, self._connections),
             server_host_keys=[host_key],
-            authorized_client_keys=accepted,
             process_factory=self._run,
             encoding=None,
             allow_pty=False,
@@ -252,8 +250,14 @@ class Pi:
 class _Server(asyncssh.SSHServer):
     """Lets the user of a Pi in, with the password or the key."""
 
-    def __init__(self, pi: Pi, connections: set[asyncssh.SSHServerConnection]) -> None:
+    def __init__(
+        self,
+        pi: Pi,
+        accepted: asyncssh.SSHKey,
+        connections: set[asyncssh.SSHServerConnection],
+    ) -> None:
         self._pi = pi
+        self._accepted = accepted
         self._connections = connections
         self._connection: asyncssh.SSHServerConnection | None = None
 
@@ -267,6 +271,12 @@ class _Server(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == self._pi.username and key == self._accepted
 
     def password_auth_supported(self) -> bool:
         return True

@@ -20,7 +20,7 @@ class RPiService(Service):
 
     def power(self, a: float, n: float = 2) -> float:
         """Raise `a` to the power of `n`."""
-        return a**n
+        return a**n  # type: ignore[no-any-return]
 
     def read_voltage(self, channel: int) -> float:
         """Read an analogue input, in volts.

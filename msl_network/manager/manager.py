@@ -18,6 +18,7 @@ from ..constants import (
     SHUTDOWN_TIMEOUT,
 )
 from ..database import ConnectionsTable, HostnamesTable, UsersTable
+from ..logs import set_logging_level
 from ..wire.handshake import Authentication
 from ..wire.messages import Message, error_line, request_line, result_line
 from .authentication import Brake, LoginCheck
@@ -303,22 +304,3 @@ class Manager:
         self._users_thread.submit(self._tables.users.close)
         self._users_thread.submit(self._tables.hostnames.close)
         self._users_thread.shutdown(wait=True)
-
-
-def set_logging_level(level: int | str) -> bool:
-    """Set the level of this package's log.
-
-    Args:
-        level: A number, also as text, or the name of a level in any case.
-
-    Returns:
-        Whether there is such a level.
-    """
-    if isinstance(level, str):
-        level = int(level) if level.isdecimal() else level.upper()
-    try:
-        logging.getLogger("msl_network").setLevel(level)
-    except (ValueError, TypeError):
-        logger.error("invalid logging level %r", level)
-        return False
-    return True

@@ -243,6 +243,8 @@ class Peer:
                 self._dispatch(typed, line)
                 return
         logger.info("%s sent an invalid message: %s", self, error)
+        # from a Service it can only have been a reply
+        self._reply_failed(error)
         self.connection.send(
             error_line(ValueError(str(error)), requester=self.network_name, uid=error.uid)
         )

@@ -3,15 +3,20 @@
 import logging
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from ..constants import RECORDS_WAITING
-from ..database import ConnectionsTable
+from ..database import BUSY_TIMEOUT, ConnectionsTable
 
-__all__ = ["Recorder"]
+__all__ = ["RECORD_TIMEOUT", "Recorder"]
 
 logger = logging.getLogger(__package__)
+
+RECORD_TIMEOUT = 0.5
+"""Seconds that one try to write a row waits for a locked database, which is how long a Manager
+that is closing is held up. There are tries for as long as `database.BUSY_TIMEOUT`."""
 
 
 class Origin(Protocol):
@@ -55,7 +60,7 @@ class Recorder:
             self._executor.submit(self._insert, origin, message)
 
     def close(self) -> None:
-        """Write what waits, for as long as the database takes a row without waiting for a lock."""
+        """Write what waits, except while the database is locked."""
         with self._lock:
             self._closed = True
         self._executor.submit(self._table.close)
@@ -64,10 +69,16 @@ class Recorder:
     def _insert(self, origin: Origin, message: str) -> None:
         with self._lock:
             self._waiting -= 1
-        try:
-            if self._closed:
-                # the Manager is closing: what is locked now is not waited for
-                self._table.execute("PRAGMA busy_timeout = 0;")
-            self._table.insert(origin, message)
-        except sqlite3.Error as error:
-            logger.error("cannot record %r of %s: %s", message, origin, error)
+        deadline = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                if self._closed:
+                    # the Manager is closing: what is locked now is not waited for
+                    self._table.execute("PRAGMA busy_timeout = 0;")
+                self._table.insert(origin, message)
+            except sqlite3.Error as error:
+                locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+                if locked and not self._closed and time.monotonic() < deadline:
+                    continue
+                logger.error("cannot record %r of %s: %s", message, origin, error)
+            return

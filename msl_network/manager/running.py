@@ -12,8 +12,7 @@ from typing import Any
 
 from .. import asking, loop_thread
 from ..constants import PORT, SHUTDOWN_TIMEOUT
-from .logs import logging_to
-from .manager import set_logging_level
+from ..logs import logging_to, set_logging_level
 from .starting import CannotStartError, Running, prepare, start
 
 __all__ = ["filter_run_forever_kwargs", "report", "run_forever", "run_manager"]
@@ -62,6 +61,7 @@ def run_forever(
 
 
 async def _until_stopped(running: Running) -> None:
+    running.announce()
     await running.manager.stopped.wait()
 
 

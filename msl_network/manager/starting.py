@@ -19,6 +19,7 @@ from ..constants import (
 )
 from ..wire.handshake import Authentication
 from .manager import Manager, Tables
+from .recorder import RECORD_TIMEOUT
 
 __all__ = ["CannotStartError", "Plan", "Running", "prepare", "start"]
 
@@ -50,6 +51,17 @@ class Running:
 
     manager: Manager
     server: asyncio.Server
+    plan: Plan
+
+    def announce(self) -> None:
+        """Log that it is ready for Clients: the line that `ssh.start_manager` waits for."""
+        logger.info(
+            "%s %s:%d (TLS %s)",
+            NETWORK_MANAGER_RUNNING_PREFIX,
+            self.plan.host or HOSTNAME,
+            self.manager.port,
+            "ENABLED" if self.plan.context else "DISABLED",
+        )
 
     async def close(self) -> None:
         """Stop listening and disconnect all devices."""
@@ -155,7 +167,9 @@ def _open_tables(plan: Plan) -> Tables:
         if plan.database != ":memory:":
             constants.ensure_parent(plan.database)
         tables = Tables(
-            connections=ConnectionsTable(database=plan.database, check_same_thread=False),
+            connections=ConnectionsTable(
+                database=plan.database, check_same_thread=False, timeout=RECORD_TIMEOUT
+            ),
             hostnames=HostnamesTable(database=plan.database, check_same_thread=False),
             users=UsersTable(database=plan.database, check_same_thread=False),
         )
@@ -219,11 +233,4 @@ async def start(plan: Plan, *, message_limit: int = MESSAGE_LIMIT) -> Running:
     managers.append(manager)
     await server.start_serving()
     logger.info("using %s for authentication", plan.authentication.value)
-    logger.info(
-        "%s %s:%d (TLS %s)",
-        NETWORK_MANAGER_RUNNING_PREFIX,
-        plan.host or HOSTNAME,
-        port,
-        "ENABLED" if plan.context else "DISABLED",
-    )
-    return Running(manager, server)
+    return Running(manager, server, plan)

@@ -116,11 +116,6 @@ class Login(asyncssh.SSHClient):
             answers.append(reply)
         return answers
 
-    async def passphrase(self, filename: str) -> str:
-        """Ask for the passphrase of a private key."""
-        question = Question("passphrase", f"Passphrase of the key {filename}: ", secret=True)
-        return await self.answer(question) or ""
-
     async def answer(self, question: Question) -> str | None:
         """Ask a person; None when there is nobody, with the reason in `error`."""
         if self.error is not None:
@@ -227,17 +222,27 @@ async def _load_keys(client_keys: ClientKeys | None, login: Login) -> Any:
     if client_keys is None:
         return ()  # those in ~/.ssh, without the ones that have a passphrase
     paths = [client_keys] if isinstance(client_keys, str | os.PathLike) else client_keys
-    loop = asyncio.get_running_loop()
+    keys = [key for path in paths for key in await _load_key(path, login)]
+    return keys or None  # None: no key at all, not even those in ~/.ssh
 
-    def load() -> Sequence[asyncssh.SSHKeyPair]:
-        files = [os.path.expanduser(path) for path in paths]
-        return asyncssh.load_keypairs(files, login.passphrase, loop=loop)  # type: ignore[arg-type]
+
+async def _load_key(path: str | os.PathLike[str], login: Login) -> Sequence[asyncssh.SSHKeyPair]:
+    def load(passphrase: str | None = None) -> Sequence[asyncssh.SSHKeyPair]:
+        return asyncssh.load_keypairs(os.path.expanduser(os.fspath(path)), passphrase)
 
     try:
-        keys = await asyncio.to_thread(load)
+        try:
+            return await asyncio.to_thread(load)
+        except asyncssh.KeyImportError as error:
+            if "passphrase" not in str(error).lower():
+                raise
+        question = Question("passphrase", f"Passphrase of the key {path}: ", secret=True)
+        passphrase = await login.answer(question)
+        if passphrase is None:
+            raise login.error or ValueError(f"The SSH key {path} has a passphrase")
+        return await asyncio.to_thread(load, passphrase)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        raise login.error or ValueError(f"Cannot load the SSH key: {error}") from None
-    return list(keys) or None  # None: no key at all, not even those in ~/.ssh
+        raise ValueError(f"Cannot load the SSH key {path}: {error}") from None
 
 
 async def _connect(

@@ -113,11 +113,6 @@ class Message(msgspec.Struct, gc=False):
         return "\n".join([*lines, message])
 
 
-class _Salvage(msgspec.Struct):
-    uid: Any = ""
-    result: Raw | UnsetType = UNSET
-
-
 class ClientIdentity(msgspec.Struct, kw_only=True):
     """Who a Client is."""
 
@@ -139,7 +134,6 @@ class ServiceIdentity(ClientIdentity, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(Message)
-_salvage = msgspec.json.Decoder(_Salvage)
 
 
 def parse(line: bytes) -> Message:
@@ -150,17 +144,22 @@ def parse(line: bytes) -> Message:
     """
     try:
         message = _decoder.decode(line)
-        if not line.isascii():
-            # what stays bytes here has not been looked at, and nobody is sent bad UTF-8
-            str(line, "utf-8")
     except RecursionError:
         raise MessageError("The JSON text is nested too deeply") from None
     except UnicodeDecodeError as error:
         raise MessageError(f"The message is not UTF-8: {error}", is_json=False) from None
-    except msgspec.ValidationError as error:
-        raise _wrong_field(line, str(error)) from None
     except msgspec.DecodeError:
         message = _parse_with_json(line)
+    if not line.isascii():
+        # what stays bytes here has not been looked at, and nobody is sent bad UTF-8
+        try:
+            str(line, "utf-8")
+        except UnicodeDecodeError as error:
+            raise MessageError(
+                f"The message is not UTF-8: {error}",
+                uid=message.uid or "",
+                is_reply=message.is_reply,
+            ) from None
     if memoryview(message.args)[0] != ord("[") or memoryview(message.kwargs)[0] != ord("{"):
         raise MessageError(
             "`args` must be an array and `kwargs` an object",
@@ -170,17 +169,9 @@ def parse(line: bytes) -> Message:
     return message
 
 
-def _wrong_field(line: bytes, text: str) -> MessageError:
-    try:
-        found = _salvage.decode(line)
-    except (ValueError, RecursionError):
-        return MessageError(text)
-    uid = found.uid if isinstance(found.uid, str) else ""
-    return MessageError(text, uid=uid, is_reply=found.result is not UNSET)
-
-
 def _parse_with_json(line: bytes) -> Message:
-    # NaN and infinities, which msgspec does not read
+    # NaN and infinities, which msgspec does not read; fields of a wrong type; what is not JSON at
+    # all, of which msgspec may only see that it begins like a text, as `"A Service" method` does
     try:
         value = decode(line)
     except ValueError as error:

@@ -46,8 +46,8 @@ def parse_typed(line: str) -> Message | None:
     if lowered in ("disconnect", "exit", DISCONNECT_REQUEST):
         return Message(service="self", attribute=DISCONNECT_REQUEST)
     items = _items(line)
-    if len(items) < 2:
-        return None
+    if len(items) < 2 or line.startswith("{"):
+        return None  # what begins like an object is JSON with a mistake
     if items[0].lower() == "link":
         name = line[len(items[0]) :].strip().replace('"', "").replace("'", "")
         return Message(service=MANAGER, attribute="link", args=Raw(encode([name])))

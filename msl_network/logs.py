@@ -1,4 +1,4 @@
-"""Where a Manager that is a program of its own writes its log."""
+"""The log of this package: its level, and where a Manager that is a program writes it."""
 
 import contextlib
 import logging
@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 
-from .. import constants
+from . import constants
 
-__all__ = ["logging_to"]
+__all__ = ["logging_to", "set_logging_level"]
+
+logger = logging.getLogger(__package__)
 
 
 @contextlib.contextmanager
@@ -37,7 +39,6 @@ def logging_to(log_file: str | None) -> Iterator[str]:
         (logging.FileHandler(path, encoding="utf-8"), "%(levelname)-8s"),
         (logging.StreamHandler(sys.stdout), "%(levelname)-5s"),
     ]
-    logger = logging.getLogger("msl_network")
     level = logger.level
     for handler, level_format in handlers:
         formatter = logging.Formatter(f"%(asctime)s [{level_format}] %(name)s - %(message)s")
@@ -52,3 +53,22 @@ def logging_to(log_file: str | None) -> Iterator[str]:
             logger.removeHandler(handler)
             if isinstance(handler, logging.FileHandler):
                 handler.close()
+
+
+def set_logging_level(level: int | str) -> bool:
+    """Set the level of this package's log.
+
+    Args:
+        level: A number, also as text, or the name of a level in any case.
+
+    Returns:
+        Whether there is such a level.
+    """
+    if isinstance(level, str):
+        level = int(level) if level.isdecimal() else level.upper()
+    try:
+        logger.setLevel(level)
+    except (ValueError, TypeError):
+        logger.error("invalid logging level %r", level)
+        return False
+    return True

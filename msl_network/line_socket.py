@@ -1,0 +1,334 @@
+"""A device's end of a connection: lines over a socket that any thread can write to.
+
+The loop of the network reads. A thread that sends a line writes it to the socket itself: waking the
+loop to do it would cost more than the line's whole way to the Manager and back to the Service.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+from collections import deque
+from typing import Any
+
+from .connection import READ_SIZE, Receiver
+from .constants import OUTGOING_LIMIT, SHUTDOWN_TIMEOUT, STALL_TIMEOUT
+from .wire.framing import Framer, LineTooLongError
+
+__all__ = ["LineSocket", "open_line_socket"]
+
+logger = logging.getLogger(__package__)
+
+BATCH = 32
+"""Most lines that wait for the loop: so many are worth a write of their own, and let the other side
+begin while further ones are made."""
+
+_TRY_LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+async def open_line_socket(
+    host: str,
+    port: int,
+    *,
+    context: ssl.SSLContext | None,
+    timeout: float | None,
+    receiver: Receiver,
+    limit: int,
+) -> "LineSocket":
+    """Connect to a Manager.
+
+    Args:
+        host: The hostname or address of the Manager.
+        port: The port of the Manager.
+        context: What a TLS connection must fulfil; None for a connection that is not encrypted.
+        timeout: Seconds to wait for each step; None to wait for as long as it takes.
+        receiver: Handles the lines.
+        limit: Most bytes of a line.
+
+    Raises:
+        OSError: It can't be reached. `ssl.SSLError` is one.
+        TimeoutError: It can't be reached in time.
+    """
+    loop = asyncio.get_running_loop()
+    connecting = loop.run_in_executor(None, _connect, host, port, context, timeout)
+    try:
+        sock = await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        connecting.add_done_callback(_close_unwanted)
+        raise
+    return LineSocket(sock, receiver, limit)
+
+
+def _connect(
+    host: str, port: int, context: ssl.SSLContext | None, timeout: float | None
+) -> socket.socket:
+    sock = socket.create_connection((host, port), timeout)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if context is not None:
+            sock = context.wrap_socket(sock, server_hostname=host)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _close_unwanted(connecting: "asyncio.Future[socket.socket]") -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
+
+
+class LineSocket:
+    """Lines to and from a Manager.
+
+    Made on the loop of the network, which reads and calls the receiver. The other methods can
+    be called from any thread.
+
+    Args:
+        sock: A connected socket that does not block.
+        receiver: Handles the lines.
+        limit: Most bytes of a line.
+    """
+
+    def __init__(self, sock: socket.socket, receiver: Receiver, limit: int) -> None:
+        self.lost_reason: str | None = None
+        self._sock = sock
+        self._receiver = receiver
+        self._framer = Framer(limit)
+        self._view = memoryview(bytearray(READ_SIZE))
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        # of the socket (TLS does not read and write at the same time) and what waits for it
+        self._lock = threading.Lock()
+        self._backlog: deque[memoryview] = deque()
+        self._backlog_bytes = 0
+        self._outbox: deque[bytes] = deque()
+        self._outbox_noticed = False
+        self._closing = False
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._taken = False
+        self._loop.add_reader(sock, self._readable)
+
+    def info(self, name: str) -> Any:
+        """What the socket knows: `"peername"` or `"sockname"`."""
+        return self._sock.getpeername() if name == "peername" else self._sock.getsockname()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._closing
+
+    def limit_lines(self, limit: int) -> None:
+        """Change the most bytes of a line."""
+        self._framer.limit = limit
+
+    def send(self, line: bytes) -> bool:
+        """Send a line, its end included, at once.
+
+        Returns:
+            Whether it is on its way; False if the connection is closed.
+        """
+        with self._lock:
+            if self._closing:
+                return False
+            while self._outbox:
+                self._write(self._outbox.popleft())
+            self._write(line)
+        return True
+
+    def send_later(self, line: bytes) -> bool:
+        """Send a line, its end included, with the loop's next turn.
+
+        What threads send in the meantime leaves in the same write: the way for many small lines.
+
+        Returns:
+            Whether it is on its way; False if the connection is closed.
+        """
+        if self._closing:
+            return False
+        self._outbox.append(line)
+        if len(self._outbox) >= BATCH:
+            self._empty_outbox()
+        elif not self._outbox_noticed:
+            self._outbox_noticed = True
+            self._loop.call_soon_threadsafe(self._empty_outbox)
+        return True
+
+    def close(self) -> None:
+        """Close the connection when what waits for the Manager has been sent."""
+        if not self._closed.done() and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._close)
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection; on the loop of the network.
+
+        Args:
+            reason: Why, for the log and for whoever asks later.
+        """
+        if self.lost_reason is None:
+            self.lost_reason = reason
+        self._lose(None)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is gone; on the loop of the network."""
+        await asyncio.shield(self._closed)
+
+    # --- reading -------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        try:
+            with self._lock:
+                data = self._read()
+        except _TRY_LATER:
+            return
+        except (OSError, ValueError) as error:
+            self._lose(error if isinstance(error, OSError) else None)
+            return
+        if not data:
+            self._lose(None)
+            return
+        if self._closing:
+            return
+        try:
+            lines = self._framer.feed(data)
+        except LineTooLongError as error:
+            self.lost_reason = str(error)
+            answer = self._receiver.line_too_long(error)
+            if answer:
+                self.send(answer)
+            self._close()
+            return
+        receive = self._receiver.line_received
+        for line in lines:
+            receive(line)
+
+    def _read(self) -> bytes:
+        view, sock = self._view, self._sock
+        size = sock.recv_into(view)
+        if isinstance(sock, ssl.SSLSocket):
+            # what has been decrypted already does not wake the loop again
+            while 0 < size < READ_SIZE and sock.pending():
+                size += sock.recv_into(view[size:])
+        data = bytes(view[:size])
+        if isinstance(sock, ssl.SSLSocket) and size == READ_SIZE and sock.pending():
+            rest = sock.recv(sock.pending())
+            data += rest
+        return data
+
+    # --- writing -------------------------------------------------------------------------
+
+    def _write(self, line: bytes) -> None:
+        """Write a line, or what the socket takes of it; the lock is held."""
+        data = memoryview(line)
+        if not self._backlog:
+            try:
+                data = self._push(data)
+            except OSError as error:
+                self._closing = True
+                self._loop.call_soon_threadsafe(self._lose, error)
+                return
+        if not data:
+            return
+        if not self._backlog:
+            self._loop.call_soon_threadsafe(self._watch_writable)
+        self._backlog.append(data)
+        self._backlog_bytes += len(data)
+        if self._backlog_bytes > OUTGOING_LIMIT:
+            self._closing = True
+            self._loop.call_soon_threadsafe(
+                self.abort, f"more than {OUTGOING_LIMIT} bytes wait for the Manager"
+            )
+
+    def _push(self, data: memoryview) -> memoryview:
+        try:
+            while data:
+                data = data[self._sock.send(data) :]
+                self._taken = True
+        except _TRY_LATER:
+            pass
+        return data
+
+    def _empty_outbox(self) -> None:
+        # noticed first: a line that a thread adds from here on brings a turn of its own
+        self._outbox_noticed = False
+        with self._lock:
+            lines = []
+            while self._outbox:
+                lines.append(self._outbox.popleft())
+            if lines and not self._closing:
+                self._write(b"".join(lines))
+
+    def _watch_writable(self) -> None:
+        if not self._closed.done() and self._stall_timer is None:
+            self._loop.add_writer(self._sock, self._writable)
+            self._taken = False
+            self._stall_timer = self._loop.call_later(STALL_TIMEOUT, self._check_stall)
+
+    def _writable(self) -> None:
+        try:
+            with self._lock:
+                while self._backlog:
+                    data = self._push(self._backlog[0])
+                    self._backlog_bytes -= len(self._backlog[0]) - len(data)
+                    if data:
+                        self._backlog[0] = data
+                        return
+                    self._backlog.popleft()
+        except OSError as error:
+            self._lose(error)
+            return
+        self._loop.remove_writer(self._sock)
+        self._stop_stall_timer()
+        if self._closing:
+            self._say_goodbye()
+
+    def _check_stall(self) -> None:
+        self._stall_timer = None
+        if not self._taken:
+            self.abort(f"the Manager did not read for {STALL_TIMEOUT:g} seconds")
+            return
+        self._taken = False
+        self._stall_timer = self._loop.call_later(STALL_TIMEOUT, self._check_stall)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    # --- the end -------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        if self._closing or self._closed.done():
+            return
+        self._empty_outbox()
+        self._closing = True
+        if not self._backlog:
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        # a socket that is closed with something unread in it takes back what was sent last, so
+        # the Manager is left to close its side first
+        self._loop.call_later(SHUTDOWN_TIMEOUT, self._lose, None)
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            if isinstance(self._sock, ssl.SSLSocket):
+                with contextlib.suppress(*_TRY_LATER):
+                    self._sock.unwrap()
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _lose(self, error: Exception | None) -> None:
+        if self._closed.done():
+            return
+        self._closing = True
+        self._closed.set_result(None)
+        self._stop_stall_timer()
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        with self._lock:
+            self._sock.close()
+            self._backlog.clear()
+            self._outbox.clear()
+        self._receiver.connection_lost(error)

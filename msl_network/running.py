@@ -1,0 +1,67 @@
+"""A Manager with its Services, in one program."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from .asking import Question
+from .constants import SHUTDOWN_TIMEOUT
+from .manager.running import filter_run_forever_kwargs, report, run_manager
+from .manager.starting import CannotStartError, Running
+from .service import Service, filter_service_start_kwargs
+from .serving import ServiceSession
+
+__all__ = ["run_services"]
+
+
+def run_services(*services: Service, **kwargs: Any) -> int:
+    """Run a Manager for as long as these Services are connected to it.
+
+    Args:
+        services: Services that have been made but not started.
+        kwargs: Those of `manager.run_forever` and of `Service.start`. What neither of them knows
+            is ignored.
+
+    Returns:
+        0 after an orderly end, 1 if the Manager could not start or a Service could not connect.
+
+    Raises:
+        TypeError: One of `services` is not a Service.
+    """
+    if not services:
+        report("Warning... no services have been specified")
+        return 1
+    for service in services:
+        if not isinstance(service, Service):
+            raise TypeError(f"All services must be of type {Service}")
+    options = filter_run_forever_kwargs(**kwargs)
+    log = options.pop("log_level", "INFO"), options.pop("log_file", None)
+    start_kwargs = filter_service_start_kwargs(**kwargs)
+
+    async def no_person(question: Question) -> str:
+        raise ValueError(f"Nobody can be asked here: {question.prompt}")
+
+    async def until_disconnected(running: Running) -> None:
+        sessions: list[ServiceSession] = []
+        try:
+            for service in services:
+                kwargs = {**start_kwargs, "port": running.manager.port}
+                try:
+                    sessions.append(await service._serve(no_person, **kwargs))
+                except (OSError, ValueError, NameError, TypeError) as error:
+                    raise CannotStartError(f"{type(error).__name__}: {error}") from error
+            # only now: who starts this on another computer links with a Service next
+            running.announce()
+            stopped = asyncio.create_task(running.manager.stopped.wait())
+            ends = asyncio.gather(*[asyncio.wrap_future(session.ended) for session in sessions])
+            waiting: list[asyncio.Future[Any]] = [ends, stopped]
+            await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
+            stopped.cancel()
+        finally:
+            for session in sessions:
+                session.close()
+            for session in sessions:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.wrap_future(session.ended), SHUTDOWN_TIMEOUT)
+
+    return run_manager(options, *log, until_disconnected)

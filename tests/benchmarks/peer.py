@@ -1,0 +1,49 @@
+"""One peer of the benchmark, of either implementation: `peer.py PACKAGE ROLE PORT [COUNT]`."""
+
+import importlib
+import json
+import sys
+import time
+
+package, role, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+network = importlib.import_module(package)
+
+if role == "manager":
+    run_forever = importlib.import_module(f"{package}.manager").run_forever
+    run_forever(port=port, log_level="INFO")
+    sys.exit()
+
+kwargs = {"port": port, "auto_save": True, "timeout": 30}
+
+if role == "service":
+
+    class Echo(network.Service):
+        def echo(self, *args):
+            return args
+
+    Echo().start(**kwargs)
+    sys.exit()
+
+count = int(sys.argv[4])
+link = network.connect(**kwargs).link("Echo")
+for i in range(100):
+    link.echo(i)
+
+start = time.perf_counter()
+for i in range(count):
+    assert link.echo(i) == [i]
+sequential = count / (time.perf_counter() - start)
+
+start = time.perf_counter()
+for _ in range(count // 100):
+    futures = [link.echo(i, asynchronous=True) for i in range(100)]
+    assert [future.result()[0] for future in futures] == list(range(100))
+in_flight = count // 100 * 100 / (time.perf_counter() - start)
+
+data = [i / 7 for i in range(250_000)]
+start = time.perf_counter()
+for _ in range(3):
+    assert link.echo(data)[0] == data
+large = 3 / (time.perf_counter() - start)
+
+print(json.dumps({"sequential": sequential, "100 in flight": in_flight, "5 MB": large}))
