@@ -43,6 +43,7 @@ def run_services(*services: Service, **kwargs: Any) -> int:
 
     async def until_disconnected(running: Running) -> None:
         sessions: list[ServiceSession] = []
+        stopped = asyncio.ensure_future(running.manager.stopped.wait())
         try:
             for service in services:
                 kwargs = {**start_kwargs, "port": running.manager.port}
@@ -52,16 +53,16 @@ def run_services(*services: Service, **kwargs: Any) -> int:
                     raise CannotStartError(f"{type(error).__name__}: {error}") from error
             # only now: who starts this on another computer links with a Service next
             running.announce()
-            stopped = asyncio.create_task(running.manager.stopped.wait())
-            ends = asyncio.gather(*[asyncio.wrap_future(session.ended) for session in sessions])
-            waiting: list[asyncio.Future[Any]] = [ends, stopped]
+            ended = asyncio.gather(*[asyncio.wrap_future(session.ended) for session in sessions])
+            waiting: list[asyncio.Future[Any]] = [ended, stopped]
             await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
-            stopped.cancel()
         finally:
+            stopped.cancel()
             for session in sessions:
                 session.close()
             for session in sessions:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(asyncio.wrap_future(session.ended), SHUTDOWN_TIMEOUT)
+            await asyncio.wait([stopped])
 
     return run_manager(options, *log, until_disconnected)

@@ -59,6 +59,7 @@ class ServiceSession:
         self.port: int | None = None
         self.thread_id = threading.get_ident()
         self.ended: Future[None] = Future()
+        self.ended.set_running_or_notify_cancel()  # who waits for it can't cancel it
         self._service = service
         self._ignored = ignored
         self._options = options

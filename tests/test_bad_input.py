@@ -16,6 +16,7 @@ import time
 import pytest
 
 from msl_network import LocalManager, RemoteError, Service, connect
+from msl_network.connection import Connection
 from msl_network.manager import authentication, peer
 
 from .raw import RawPeer
@@ -543,8 +544,9 @@ def test_manager_is_killed():
 
 
 @pytest.mark.parametrize("disable_tls", [True, False], ids=["no TLS", "TLS"])
-def test_client_that_does_not_read(laboratory, disable_tls):
+def test_client_that_does_not_read(laboratory, monkeypatch, disable_tls):
     """It is dropped; the others get theirs at once."""
+    monkeypatch.setitem(Connection.__init__.__kwdefaults__, "stall_timeout", 0.5)
     lab = laboratory(disable_tls=disable_tls)
     with lab.raw().client() as raw:
         raw.ask({**REQUEST, "service": "Manager", "attribute": "link", "args": ["Healthy"]})

@@ -219,6 +219,13 @@ class Client:
         """Make another connection to the same Manager."""
         return Client._connect(name, self._session.options)
 
+    def on_disconnect(self, callback: Callable[[], Any]) -> None:
+        """Have a function called when the connection has ended, for whatever reason.
+
+        It is called on the thread of the network, so it must return at once.
+        """
+        self._session.on_lost.append(callback)
+
     def disconnect(self, timeout: float | None = None) -> None:
         """Disconnect from the Manager. Nothing happens if it is disconnected.
 

@@ -195,7 +195,8 @@ class ParameterField(ipywidgets.VBox):  # type: ignore[misc]
         self.widget.description = parameter.name
         self.widget.description_allow_html = False
         self.widget.style.description_width = LABEL_WIDTH
-        self.widget.layout = ipywidgets.Layout(flex="1 1 14em", min_width="10em", width="auto")
+        layout = self.widget.layout
+        layout.flex, layout.min_width, layout.width = "1 1 14em", "10em", "auto"
         self.default: Any = None
         self._error = ipywidgets.HTML(layout=ipywidgets.Layout(display="none"))
         row = [self.widget]

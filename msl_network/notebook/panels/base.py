@@ -63,8 +63,9 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             return
         self._closed = True
         loop_thread.get_loop().call_soon_threadsafe(self._stop)
-        close_all(self.children)
+        children, parts = self.children, (self.layout,)
         super().close()
+        close_all((*children, *parts))
 
     # --- actions -------------------------------------------------------------------------
 
@@ -216,7 +217,10 @@ def on_enter(field: Any, act: Callable[[], object]) -> None:
 
 
 def close_all(widgets: Iterable[Any]) -> None:
-    """Close widgets and what is in them."""
+    """Close widgets, what is in them, and how they look, which is a widget too."""
     for widget in widgets:
-        close_all(getattr(widget, "children", ()))
+        inner = getattr(widget, "children", ())
+        looks = [getattr(widget, name, None) for name in ("layout", "style")]
         widget.close()
+        close_all(inner)
+        close_all(look for look in looks if look is not None)

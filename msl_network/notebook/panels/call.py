@@ -98,9 +98,9 @@ class CallPanel(Panel):
             self._calls,
         )
         self.link = link.link if isinstance(link, LinkedClient) else link
-        self._link_changed()
-        self.observe(lambda _: self._hand(self._link_changed), "link")
-        self.fields["method"].observe(lambda _: self._hand(self._method_changed), "value")
+        self._follow_link()
+        self.observe(lambda _: self._hand(self._follow_link), "link")
+        self.fields["method"].observe(lambda _: self._hand(self._follow_method), "value")
 
     def call(self) -> Any:
         """Do what the button does; returns a future that is done when the outcome is shown."""
@@ -112,7 +112,7 @@ class CallPanel(Panel):
 
     # --- the form ------------------------------------------------------------------------
 
-    def _link_changed(self) -> None:
+    def _follow_link(self) -> None:
         link, method = self.link, self.fields["method"]
         forms, self._forms = self._forms, {}
         self._form_box.children = ()
@@ -129,9 +129,9 @@ class CallPanel(Panel):
             if offers:
                 method.index = 0
             self._tell("idle", "Fill in the arguments, then click Call or press Enter.")
-        self._method_changed()
+        self._follow_method()
 
-    def _method_changed(self) -> None:
+    def _follow_method(self) -> None:
         link, name = self.link, self.fields["method"].value
         if link is None or name is None:
             self.form = None
@@ -180,6 +180,10 @@ class CallPanel(Panel):
         shown = await asyncio.to_thread(to_html, outcome)
         self._result.value = f'<div class="msl-result">{shown}</div>'
         self._tell("ok", f"{method} returned after {_seconds(took)}.")
+
+    def _stop(self) -> None:
+        super()._stop()
+        close_all(self._forms.values())
 
     def _timeout(self) -> float | None:
         text = self.fields["timeout"].value.strip()

@@ -186,6 +186,7 @@ class ConnectPanel(Panel):
             self._box = None
             left = [child for child in self._answered_by_hand.children if child is not box]
             self._answered_by_hand.children = left
+            self._tell("busy", "Thank you. Connecting …")
 
     def _update(self) -> None:
         connecting, connected = "Connect" in self._tasks, self.client is not None

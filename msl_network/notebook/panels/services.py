@@ -60,7 +60,7 @@ class ServicesPanel(Panel):
         # the browser counts the views of the panel from here on
         self._view_count = 0
         self.observe(lambda _: self._hand(self._poll_if_shown), "_view_count")
-        self.observe(lambda _: self._hand(self._client_changed), "client")
+        self.observe(lambda _: self._hand(self._follow_client), "client")
         self._tell("idle", "No Client: connect first.")
         self._update()
         self.client = client.client if isinstance(client, LinkedClient) else client
@@ -95,13 +95,14 @@ class ServicesPanel(Panel):
 
     # --- on the loop of the network --------------------------------------------------------
 
-    def _client_changed(self) -> None:
+    def _follow_client(self) -> None:
         self._set_links({})
         self._show({})
         if self.client is None:
             self._tell("idle", "No Client: connect first.")
         else:
-            self._do("Refresh", self._refresh)
+            self._tell("busy", f"Asking the Manager {self.client.address_manager} …")
+            self._do("Refresh", lambda: self._refresh(quiet=True))
         self._update()
         self._poll_if_shown()
 
@@ -141,7 +142,7 @@ class ServicesPanel(Panel):
                 self._show({})
                 raise ConnectionError(f"The Client is disconnected from {client.address_manager}.")
             identity = await client.aio.identities(timeout=CONNECT_TIMEOUT)
-            if client is not self.client:
+            if client is not self.client or self._closed:
                 return
             services = identity["services"]
             there = {
@@ -154,7 +155,7 @@ class ServicesPanel(Panel):
             if not self.code:
                 self._show_code("client.identities()")
             # what went wrong with an action stays until the next one
-            if not quiet or self._told == "ok":
+            if not quiet or self._told != "error":
                 count = len(services)
                 self._tell(
                     "ok",

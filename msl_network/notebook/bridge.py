@@ -1,0 +1,97 @@
+"""Blocking calls in a running kernel.
+
+While a cell waits for a reply, the kernel's own event loop goes on turning, so that panels, plots
+and the user's tasks stay alive. `nest_asyncio2` makes that possible. It makes asyncio slower for
+the whole process, so it is applied when a call first takes long enough to matter, and never
+outside of a kernel.
+"""
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from .. import asking
+from ..client.reply import waited_for
+
+__all__ = ["in_kernel", "install", "wait_in_kernel"]
+
+T = TypeVar("T")
+
+GRACE = 0.05
+"""Seconds to wait for a reply before the kernel's loop turns meanwhile: a person does not notice
+them, and most calls are answered by then."""
+
+
+def in_kernel() -> bool:
+    """Whether this process is a Jupyter kernel."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def install() -> None:
+    """Let blocking calls wait as a notebook needs it. Nothing happens outside of a kernel."""
+    if in_kernel():
+        asking.set_waiter(wait_in_kernel)
+
+
+def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:
+    """Wait for a future while the loop of the kernel turns.
+
+    On a thread without a running loop it waits plainly.
+
+    Raises:
+        TimeoutError: The time is up. The future is not cancelled.
+    """
+    loop = _running_loop()
+    if loop is None:
+        return future.result(timeout)
+    try:
+        return future.result(GRACE if timeout is None else min(GRACE, timeout))
+    except TimeoutError:
+        if future.done() or (timeout is not None and timeout <= GRACE):
+            raise
+    _nest(loop)
+    task = loop.create_task(_until_done(future, None if timeout is None else timeout - GRACE))
+    try:
+        loop.run_until_complete(task)
+    finally:
+        # an interrupt leaves the nested run and not the task
+        task.cancel()
+    return future.result(0)
+
+
+async def _until_done(future: "Future[Any]", timeout: float | None) -> None:
+    waiting: Future[None] = Future()
+    future.add_done_callback(lambda _: waiting.set_result(None))
+    async with asyncio.timeout(timeout):
+        await waited_for(waiting)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _nest(loop: asyncio.AbstractEventLoop) -> None:
+    if hasattr(loop, "_nest_patched") and hasattr(asyncio, "_nest_asyncio2"):
+        return
+    if hasattr(asyncio, "_nest_patched") and not hasattr(asyncio, "_nest_asyncio2"):
+        import warnings
+
+        warnings.warn(
+            "nest_asyncio has been applied in this kernel. It loses cells on ipykernel 7.1 and "
+            "later: a cell that is queued while another one waits may never run. Use its "
+            "continuation nest_asyncio2 instead, or leave it out, and restart the kernel",
+            stacklevel=2,
+        )
+    import nest_asyncio2
+
+    nest_asyncio2.apply(loop)
