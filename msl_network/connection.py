@@ -7,6 +7,7 @@ in one write.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -22,6 +23,9 @@ READ_SIZE = 64 * 1024
 """Most bytes of one read. A buffer that is used again and again spares TLS, which reads until
 nothing is left, the allocation of a quarter of a megabyte for every look."""
 
+WRITE_SIZE = 64 * 1024
+"""Most bytes of one write, if they are of one line, and of what a transport keeps. TLS would take a
+message of any size at once, and nobody could see whether the peer reads it."""
 
 # The connections that have something to send when the lines of the current read have been handled;
 # None outside of that. All connections of a process live on one thread, and so does this.
@@ -64,9 +68,10 @@ class Connection(asyncio.BufferedProtocol):
         self._view = memoryview(bytearray(READ_SIZE))
         self._stall_timeout = stall_timeout
         self._outgoing_limit = outgoing_limit
-        self._pending: list[bytes] = []
+        self._pending: deque[bytes | memoryview] = deque()
         self._pending_bytes = 0
         self._stall_timer: asyncio.TimerHandle | None = None
+        self._paused = False
         self._written = 0
         self._taken = 0
         self._closing = False
@@ -78,6 +83,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_SIZE)
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._receiver = self._made(self)
@@ -120,13 +126,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
+        self._paused = True
         if self._stall_timer is None:
             self._taken = self._taken_by_peer()
             self._stall_timer = self._loop.call_later(self._stall_timeout, self._check_stall)
 
     def resume_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
-        self._stop_stall_timer()
+        self._paused = False
+        if not self._closing:
+            self._stop_stall_timer()
+        # not from within the transport, which is writing
+        self._loop.call_soon(self._flush)
 
     # --- for its owner -------------------------------------------------------------------
 
@@ -158,7 +169,7 @@ class Connection(asyncio.BufferedProtocol):
             _batch.append(self)
         self._pending.append(line)
         self._pending_bytes += len(line)
-        if self._pending_bytes > self._outgoing_limit and self._outgoing() > self._outgoing_limit:
+        if self._pending_bytes > self._outgoing_limit:
             self.abort(f"more than {self._outgoing_limit} bytes wait for it")
             return False
         if _batch is None:
@@ -185,9 +196,8 @@ class Connection(asyncio.BufferedProtocol):
         """Close the connection when what waits for the peer has been sent."""
         if self._closing:
             return
-        self._flush()
         self._closing = True
-        self._transport.close()
+        self._flush()
         # a peer that does not take its last bytes, or never closes its TLS, is cut off
         self._stop_stall_timer()
         self._stall_timer = self._loop.call_later(self._stall_timeout, self._transport.abort)
@@ -227,18 +237,28 @@ class Connection(asyncio.BufferedProtocol):
                 connection._flush()
 
     def _flush(self) -> None:
-        pending = self._pending
-        if not pending or self._transport.is_closing():
-            return
-        self._pending = []
-        data = pending[0] if len(pending) == 1 else b"".join(pending)
-        self._written += len(data)
-        self._transport.write(data)
-        # an upper bound until the next write: what the peer takes meanwhile is not seen
-        self._pending_bytes = self._transport.get_write_buffer_size()
+        while self._pending and not self._paused and not self._transport.is_closing():
+            data = self._next_write()
+            self._written += len(data)
+            self._transport.write(data)
+        if self._closing and not self._pending:
+            self._transport.close()
 
-    def _outgoing(self) -> int:
-        return sum(map(len, self._pending)) + self._transport.get_write_buffer_size()
+    def _next_write(self) -> bytes | memoryview:
+        pending = self._pending
+        if len(pending[0]) > WRITE_SIZE:
+            rest = memoryview(pending.popleft())
+            pending.appendleft(rest[WRITE_SIZE:])
+            data: bytes | memoryview = rest[:WRITE_SIZE]
+        else:
+            lines = [pending.popleft()]
+            size = len(lines[0])
+            while pending and size + len(pending[0]) <= WRITE_SIZE:
+                lines.append(pending.popleft())
+                size += len(lines[-1])
+            data = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._pending_bytes -= len(data)
+        return data
 
     def _taken_by_peer(self) -> int:
         return self._written - self._transport.get_write_buffer_size()

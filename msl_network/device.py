@@ -258,7 +258,10 @@ async def _open(
             f"Cannot connect to {options.address} within {options.timeout} seconds"
         ) from None
     except (OSError, ValueError) as error:
-        raise ConnectionError(_why_not_connected(options, context, error)) from error
+        # in a thread: it may look at the certificate that is offered now
+        loop = asyncio.get_running_loop()
+        why = await loop.run_in_executor(None, _why_not_connected, options, context, error)
+        raise ConnectionError(why) from error
 
 
 def _why_not_connected(

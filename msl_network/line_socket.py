@@ -25,6 +25,10 @@ BATCH = 32
 """Most lines that wait for the loop: so many are worth a write of their own, and let the other side
 begin while further ones are made."""
 
+ONE_WRITE = 16 * 1024
+"""Largest line in bytes that a thread writes itself: as much as TLS takes in one write. A thread that
+is interrupted (the stop button of a notebook) between two writes would leave half a line."""
+
 _TRY_LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -127,16 +131,16 @@ class LineSocket:
         self._framer.limit = limit
 
     def send(self, line: bytes) -> bool:
-        """Send a line, its end included, at once.
+        """Send a line, its end included, at once, unless it is long or others wait.
 
         Returns:
             Whether it is on its way; False if the connection is closed.
         """
+        if len(line) > ONE_WRITE or self._outbox:
+            return self.send_later(line)
         with self._lock:
             if self._closing:
                 return False
-            while self._outbox:
-                self._write(self._outbox.popleft())
             self._write(line)
         return True
 
@@ -151,7 +155,7 @@ class LineSocket:
         if self._closing:
             return False
         self._outbox.append(line)
-        if len(self._outbox) >= BATCH:
+        if len(self._outbox) >= BATCH and len(line) <= ONE_WRITE:
             self._empty_outbox()
         elif not self._outbox_noticed:
             self._outbox_noticed = True

@@ -240,13 +240,15 @@ class ServiceSession:
 
     def _finish_request(self, line: bytes) -> None:
         """Send a reply; from the thread that has it."""
+        if self._connection is not None:
+            # of many replies, what is written while the loop wakes up leaves in one write
+            many = self._running > 1
+            send = self._connection.send_later if many else self._connection.send
+            send(line)
+        # counted after it has been sent, which a shutdown waits for
         with self._count:
             self._running -= 1
             left = self._running
-        if self._connection is not None:
-            # of many replies, what is written while the loop wakes up leaves in one write
-            send = self._connection.send_later if left else self._connection.send
-            send(line)
         if self._shutting_down and left == 1:
             self._loop.call_soon_threadsafe(self._idle.set)
 

@@ -269,18 +269,13 @@ class Link:
     def __getitem__(self, name: str) -> RemoteCallable:
         known = self._callables.get(name)
         if known is None:
-            known = RemoteCallable(self._state, name, functools.partial(self._send, name))
-            self._callables[name] = known
+            # of the Client and the state: with the link in it, the link would keep itself alive
+            send = functools.partial(_send, self._client, self._state, name)
+            known = self._callables[name] = RemoteCallable(self._state, name, send)
         return known
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *attribute_names(self._state)]
-
-    def _send(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        asynchronous = kwargs.pop("asynchronous", False)
-        timeout = kwargs.pop("timeout", None)
-        reply = self._state.request(name, args, kwargs, timeout)
-        return reply if asynchronous else _result(reply)
 
     @property
     def aio(self) -> AsyncLink:
@@ -371,7 +366,17 @@ class Link:
         Returns:
             What its `shutdown_service` returns.
         """
-        return self._send(SHUTDOWN_SERVICE, args, kwargs)
+        return self[SHUTDOWN_SERVICE](*args, **kwargs)
+
+
+def _send(
+    _: Client, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Send a request; whoever can send one keeps the Client connected."""
+    asynchronous = kwargs.pop("asynchronous", False)
+    timeout = kwargs.pop("timeout", None)
+    reply = state.request(name, args, kwargs, timeout)
+    return reply if asynchronous else _result(reply)
 
 
 def _ignore(*_: Any, **__: Any) -> None:

@@ -296,7 +296,8 @@ class Session:
         """See `connection.Receiver`."""
         self._lost = True
         replies, self._replies = self._replies, {}
-        for reply in replies.values():
+        # a thread may just be adding one
+        for reply in list(replies.values()):
             if reply.attribute in (DISCONNECT_REQUEST, SHUTDOWN_MANAGER):
                 _settle(reply, None)
             else:

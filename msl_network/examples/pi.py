@@ -9,6 +9,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,8 @@ class Pi:
         port: The port of the SSH server; 0 until it is started.
         username: The user, `"pi"`.
         password: The password of that user, a new one for each Pi.
+        manager_port: A port that is free for a Manager, so that one that runs on this computer
+            already is not in the way.
         folder: The temporary folder with everything.
     """
 
@@ -64,6 +67,7 @@ class Pi:
     def __init__(self) -> None:
         self.port = 0
         self.password = secrets.token_urlsafe(12)
+        self.manager_port = _free_port()
         self.folder = Path()
         self._server: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
@@ -245,6 +249,13 @@ class Pi:
                 if process.environ().get("HOME") == str(self.home):
                     found.append(process)
         return found
+
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind((Pi.host, 0))
+        return int(sock.getsockname()[1])
 
 
 class _Server(asyncssh.SSHServer):

@@ -332,3 +332,13 @@ def test_closing_stops_everything(manager, instrument):
     wait_for(lambda: services._polling is None, "the end of looking")
     left = ipywidgets.Widget.get_manager_state()["state"]
     assert [left[key] for key in left.keys() - before] == []
+
+
+def test_a_changed_certificate_is_refused(panels, manager):
+    with LocalManager() as other:
+        kwargs = {**manager.kwargs, "cert_file": other.kwargs["cert_file"]}
+        panel = panels(ConnectPanel, **kwargs)
+        panel.connect().result(2 * WAIT)
+        assert "Perhaps the Network Manager is using a new certificate" in status(panel)
+        assert panel.question is panel.client is None
+        assert not panel.buttons["Connect"].disabled

@@ -1,0 +1,58 @@
+# What a person needs: `make lab`, `make demo`, `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OLD := .venv-1.x
+PIP_FLAGS := --quiet --disable-pip-version-check
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo test lint types bench clean
+
+help:  ## show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# an environment is made again when what it is made from has changed
+$(VENV)/.lab: pyproject.toml
+	@echo "Making the environment in $(VENV) (once, some minutes) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install $(PIP_FLAGS) -e '.[lab]'
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.lab
+	@echo "Adding what the tests need ..."
+	@$(BIN)/pip install $(PIP_FLAGS) -e '.[lab,tests]'
+	@touch $@
+
+$(OLD)/.made:
+	@echo "Making an environment for 1.x, which ours is compared with ..."
+	@$(PYTHON) -m venv $(OLD)
+	@$(OLD)/bin/pip install $(PIP_FLAGS) msl-network==1.0.0
+	@touch $@
+
+lab: $(VENV)/.lab  ## open JupyterLab on the tutorial
+	$(BIN)/jupyter lab notebooks/01-first-steps.ipynb
+
+demo: $(VENV)/.lab  ## the same way through without a browser
+	@$(BIN)/python -m msl_network.examples.demo notebooks/01-first-steps.ipynb
+
+test: $(VENV)/.tests $(OLD)/.made  ## run every test
+	@tests/system-packages
+	@$(MAKE) --no-print-directory lint types
+	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist loadscope $(TESTS)
+
+lint: $(VENV)/.tests  ## check the style
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . || \
+		{ echo "ruff is not content: see 'ruff check' and 'ruff format'"; exit 1; }
+
+types: $(VENV)/.tests  ## check the types
+	@$(BIN)/mypy
+
+bench: $(VENV)/.lab $(OLD)/.made  ## measure the speed beside that of 1.x
+	@$(BIN)/python -m tests.benchmarks
+
+clean:  ## remove the environments
+	rm -rf $(VENV) $(OLD)
