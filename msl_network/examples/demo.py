@@ -37,6 +37,7 @@ def main() -> int:
             nb,
             timeout=CELL_TIMEOUT,
             kernel_name="python3",
+            extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": str(notebook.parent)}},
             on_cell_execute=lambda cell, cell_index: _print_before(nb, cell_index),
             on_cell_executed=lambda cell, cell_index, execute_reply: _print_after(cell),
