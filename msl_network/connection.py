@@ -241,7 +241,7 @@ class Connection(asyncio.BufferedProtocol):
             data = self._next_write()
             self._written += len(data)
             self._transport.write(data)
-        if self._closing and not self._pending:
+        if self._closing and not self._pending and not self._transport.is_closing():
             self._transport.close()
 
     def _next_write(self) -> bytes | memoryview:

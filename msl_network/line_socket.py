@@ -25,9 +25,12 @@ BATCH = 32
 """Most lines that wait for the loop: so many are worth a write of their own, and let the other side
 begin while further ones are made."""
 
+BATCH_WAIT = 0.001
+"""Seconds that a thread waits at the most for the loop to send them."""
+
 ONE_WRITE = 16 * 1024
-"""Largest line in bytes that a thread writes itself: as much as TLS takes in one write. A thread that
-is interrupted (the stop button of a notebook) between two writes would leave half a line."""
+"""Largest line in bytes that a thread writes itself: as much as TLS takes in one write. A thread
+that is interrupted (the stop button of a notebook) between two writes would leave half a line."""
 
 _TRY_LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -112,6 +115,8 @@ class LineSocket:
         self._backlog_bytes = 0
         self._outbox: deque[bytes] = deque()
         self._outbox_noticed = False
+        self._emptied = threading.Event()
+        self._thread = threading.get_ident()
         self._closing = False
         self._stall_timer: asyncio.TimerHandle | None = None
         self._taken = False
@@ -155,11 +160,15 @@ class LineSocket:
         if self._closing:
             return False
         self._outbox.append(line)
-        if len(self._outbox) >= BATCH and len(line) <= ONE_WRITE:
-            self._empty_outbox()
-        elif not self._outbox_noticed:
+        if not self._outbox_noticed:
             self._outbox_noticed = True
             self._loop.call_soon_threadsafe(self._empty_outbox)
+        if len(self._outbox) >= BATCH and threading.get_ident() != self._thread:
+            # the loop gets a chance to send them: what is busy making requests keeps Python's
+            # lock for 5 ms otherwise. It is not done here, as an interrupt could lose them
+            self._emptied.clear()
+            if self._outbox:
+                self._emptied.wait(BATCH_WAIT)
         return True
 
     def close(self) -> None:
@@ -265,6 +274,7 @@ class LineSocket:
                 lines.append(self._outbox.popleft())
             if lines and not self._closing:
                 self._write(b"".join(lines))
+        self._emptied.set()
 
     def _watch_writable(self) -> None:
         if not self._closed.done() and self._stall_timer is None:

@@ -5,16 +5,24 @@ replies, notifications and other requests. The loop is uvloop's where the platfo
 """
 
 import asyncio
+import atexit
 import contextlib
 import os
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 __all__ = ["get_loop", "on_loop", "submit"]
 
 T = TypeVar("T")
+
+THREADS = 32
+"""Most things that block at the same time on behalf of the loop: looking up a name, connecting to a
+computer that does not answer, a Service's clean-up."""
+
+EXIT_TIMEOUT = 2.0
+"""Seconds that the loop has to stop when the process ends."""
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -38,6 +46,7 @@ def get_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _loop.is_closed():
             loop = new_event_loop()
+            loop.set_default_executor(ThreadPoolExecutor(THREADS, "msl-network"))
             ready = threading.Event()
             _thread = threading.Thread(
                 target=_run, args=(loop, ready), name="msl-network", daemon=True
@@ -45,6 +54,8 @@ def get_loop() -> asyncio.AbstractEventLoop:
             _thread.start()
             ready.wait()
             _loop = loop
+            # registered first and so called last: what others do at exit still needs the loop
+            atexit.register(_stop, loop, _thread)
         return _loop
 
 
@@ -63,6 +74,12 @@ def _run(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
     loop.call_soon(ready.set)
     with contextlib.suppress(RuntimeError):
         loop.run_forever()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    with contextlib.suppress(RuntimeError):  # it is closed
+        loop.call_soon_threadsafe(loop.stop)
+    thread.join(EXIT_TIMEOUT)
 
 
 def _forget() -> None:

@@ -1,10 +1,10 @@
 """A Service: an instrument, or anything else, whose methods are called over the network."""
 
 import asyncio
+import atexit
 import inspect
 import logging
 import platform
-import weakref
 from collections.abc import Iterable
 from typing import Any, Self, Union
 
@@ -300,7 +300,8 @@ class RunningService:
     def __init__(self, service: Service, session: ServiceSession) -> None:
         self.service = service
         self._session = session
-        self._end = weakref.finalize(self, session.close)
+        # whoever does not keep this object has a Service for as long as the process runs
+        atexit.register(self.stop)
 
     def __repr__(self) -> str:
         state = "running" if self.is_running() else "stopped"
@@ -326,6 +327,7 @@ class RunningService:
 
     def stop(self) -> None:
         """Disconnect from the Manager. Nothing happens if it is disconnected."""
+        atexit.unregister(self.stop)
         self._session.close()
         asking.wait(self._session.ended, 3 * SHUTDOWN_TIMEOUT)
 

@@ -367,7 +367,7 @@ def test_wrong_password_three_times(laboratory, monkeypatch):
 def test_unknown_user_and_wrong_password_look_the_same(laboratory):
     lab = laboratory(auth_login=True, users={"n.bohr": "right"})
     for login in ({"username": "n.bohr", "password": "wrong"}, {"username": "nobody"}):
-        with pytest.raises(ValueError, match="^ValueError: Wrong login password$"):
+        with pytest.raises(ValueError, match=r"^ValueError: Wrong login password$"):
             connect(**{**lab.manager.kwargs, **login})
 
 
@@ -471,9 +471,10 @@ else:
 
 
 @contextlib.contextmanager
-def process(*arguments, program=PROGRAM):
+def process(*arguments, program=PROGRAM, **environment):
     with subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
+        env={**os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -518,8 +519,9 @@ with LocalManager() as manager:
 """
 
 
-def test_manager_is_killed():
-    with process(program=MANAGER) as victim:
+def test_manager_is_killed(tmp_path):
+    # it can't remove its folder any more
+    with process(program=MANAGER, TMPDIR=str(tmp_path)) as victim:
         kwargs = json.loads(victim.stdout.readline())
         service = Healthy()
         ended = threading.Event()

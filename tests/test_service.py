@@ -171,7 +171,10 @@ def test_notifications_from_any_thread(link):
     assert done.wait(20)
 
 
-def test_tasks_run_while_it_is_connected(manager):
+def test_tasks_run_while_it_is_connected(manager, monkeypatch):
+    # as long as a task has to end by itself
+    monkeypatch.setattr("msl_network.serving.SHUTDOWN_TIMEOUT", 0.2)
+
     class Beating(Service):
         def __init__(self):
             super().__init__()

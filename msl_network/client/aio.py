@@ -195,8 +195,7 @@ class AsyncClient:
 
     async def spawn(self, name: str = "Client") -> "AsyncClient":
         """Make another connection to the same Manager."""
-        session = Session(name, self._session.options, self._session.ask)
-        return await Connecting(session)
+        return await Connecting(self._session.sibling(name))
 
     async def disconnect(self, timeout: float | None = None) -> None:
         """Disconnect from the Manager. Nothing happens if it is disconnected.

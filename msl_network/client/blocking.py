@@ -61,7 +61,7 @@ def connect(
         ValueError: It refuses the Client (a wrong password, an untrusted host).
     """
     options = {key: value for key, value in locals().items() if key != "name"}
-    return Client._connect(name, ConnectOptions(**options))
+    return Client._connect(Session(name, ConnectOptions(**options), ask_in_thread))
 
 
 def filter_client_connect_kwargs(**kwargs: Any) -> dict[str, Any]:
@@ -95,16 +95,16 @@ class Client:
         self._session = session
 
     @classmethod
-    def _connect(cls, name: str, options: ConnectOptions, ask: Ask | None = None) -> "Client":
-        session = Session(name, options, ask or ask_in_thread)
+    def _connect(cls, session: Session) -> "Client":
+        """Connect a session, asking what it needs on this thread."""
+        ask = session.ask
 
         async def start(ask_here: Ask) -> Session:
-            if ask is None:
-                session.ask = ask_here
+            session.ask = ask_here
             return await session.connect()
 
         wait_and_answer(start)
-        session.ask = ask or ask_in_thread
+        session.ask = ask
         return cls(session)
 
     def __repr__(self) -> str:
@@ -217,7 +217,7 @@ class Client:
 
     def spawn(self, name: str = "Client") -> "Client":
         """Make another connection to the same Manager."""
-        return Client._connect(name, self._session.options)
+        return Client._connect(self._session.sibling(name))
 
     def on_disconnect(self, callback: Callable[[], Any]) -> None:
         """Have a function called when the connection has ended, for whatever reason.

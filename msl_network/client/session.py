@@ -6,6 +6,7 @@ the blocking face waits for and the asynchronous face awaits.
 
 import asyncio
 import contextlib
+import dataclasses
 import inspect
 import itertools
 import logging
@@ -145,6 +146,17 @@ class Session:
         self._notified = threading.Condition(self._lock)
         self._notifier: threading.Thread | None = None
         self._dropped = 0
+
+    def sibling(self, name: str) -> "Session":
+        """A session for another connection to the same Manager, with what a person answered."""
+        known = self._credentials
+        options = dataclasses.replace(
+            self.options,
+            username=known.username,
+            password=known.password,
+            password_manager=known.password_manager,
+        )
+        return Session(name, options, self.ask)
 
     # --- connecting ----------------------------------------------------------------------
 

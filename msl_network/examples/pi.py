@@ -251,7 +251,6 @@ class Pi:
         return found
 
 
-
 def _free_port() -> int:
     with socket.socket() as sock:
         sock.bind((Pi.host, 0))

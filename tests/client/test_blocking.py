@@ -285,18 +285,21 @@ from msl_network import connect
 
 with connect(**json.loads(sys.argv[1])) as client:
     link = client.link("Bench")
+    large = "x" * 30_000_000
+    call = {"waiting": link.wait, "sending": lambda: [link.echo(large) for _ in range(50)]}
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
-        link.wait()
+        call[sys.argv[2]]()
     except KeyboardInterrupt:
-        print("interrupted", link.add(1, 2), client.is_connected(), flush=True)
+        print("interrupted", link.add(1, 2, timeout=30), client.is_connected(), flush=True)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows can't interrupt one process")
-def test_interrupted_call_leaves_the_client_usable(manager, bench):
+@pytest.mark.parametrize("what", ["waiting", "sending"])
+def test_interrupted_call_leaves_the_client_usable(manager, bench, what):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, json.dumps(manager.kwargs)],
+        [sys.executable, "-c", INTERRUPTED, json.dumps(manager.kwargs), what],
         capture_output=True,
         text=True,
         timeout=60,
@@ -333,5 +336,3 @@ def test_nobody_listens():
         connect(port=1, timeout=5)
     with pytest.raises(ConnectionError, match="Cannot connect to localhost:1"):
         connect(port=1, timeout=5, disable_tls=True)
-
-

@@ -74,9 +74,7 @@ def test_notification_handler_is_overridden_or_assigned(manager, bench):
 def test_service_is_waited_for(manager):
     late = Bench(name="Late")
     running = []
-    timer = threading.Timer(
-        0.3, lambda: running.append(late.start_in_background(**manager.kwargs))
-    )
+    timer = threading.Timer(0.3, lambda: running.append(late.start_in_background(**manager.kwargs)))
     timer.start()
     try:
         with LinkedClient("Late", **manager.kwargs) as linked:

@@ -78,7 +78,10 @@ def status(panel):
 
 
 def says(panel, text):
-    wait_for(lambda: text in status(panel), f"{text!r}, but it says {status(panel)}")
+    deadline = time.monotonic() + WAIT
+    while text not in status(panel):
+        assert time.monotonic() < deadline, f"waited for {text!r}, but it says {status(panel)}"
+        time.sleep(0.01)
 
 
 def enter(field):
