@@ -56,6 +56,9 @@ __all__ = [
 
 _LOGGER = logging.getLogger(__package__)
 
+CLOCK_SKEW = dt.timedelta(days=1)
+"""How long before it is made a certificate begins to be valid."""
+
 
 # --- keys --------------------------------------------------------------------------------
 
@@ -179,15 +182,16 @@ def generate_certificate(
         raise ValueError(f"The key {os.fspath(key_path)!r} must be an RSA, DSA or ECC key")
 
     name = _default_name() if name is None else name
-    now = dt.datetime.now(dt.UTC)
+    # a Raspberry Pi has no clock of its own: whoever connects may be behind it by hours
+    start = dt.datetime.now(dt.UTC) - CLOCK_SKEW
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(_years_after(now, years))
+        .not_valid_before(start)
+        .not_valid_after(_years_after(start, years))
     )
     wanted = list(extensions or ())
     for default, critical in _leaf_extensions(key.public_key()):

@@ -372,8 +372,8 @@ class UsersTable(Database):
         return self._rows("SELECT * FROM auth_users ORDER BY pid;")
 
     def usernames(self) -> list[str]:
-        """The names of all users, in the order in which they were registered."""
-        return [row[1] for row in self.records()]
+        """The names of all users, sorted."""
+        return sorted(row[1] for row in self.records())
 
     def users(self) -> list[tuple[str, bool]]:
         """The name of each user and whether it is an administrator, sorted."""

@@ -1,5 +1,6 @@
 """What all tests share: a home of their own, and a Manager."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -23,3 +24,20 @@ def manager():
 
     with LocalManager() as manager:
         yield manager
+
+
+@pytest.fixture
+def laboratory():
+    """Make a laboratory; at the end it must be as healthy as at the beginning."""
+    from .laboratory import Laboratory
+
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(**kwargs):
+            made.append(Laboratory(stack, **kwargs))
+            return made[0]
+
+        yield make
+        for one in made:
+            one.check()

@@ -152,7 +152,7 @@ def test_users():
     with UsersTable(database=":memory:") as table:
         table.insert("n.bohr", "first", False)
         table.insert("a.smith", "second", True)
-        assert table.usernames() == ["n.bohr", "a.smith"]
+        assert table.usernames() == ["a.smith", "n.bohr"]
         assert table.users() == [("a.smith", True), ("n.bohr", False)]
         assert table.records()[0] == table.get_user("n.bohr")
         assert table.get_user("nobody") is None

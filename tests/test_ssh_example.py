@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from msl_network import UsersTable
+
 from .openssh import REPOSITORY, OpenSSH, openssh_server, own, wait_for
 
 pytestmark = pytest.mark.openssh
@@ -260,3 +262,135 @@ def test_an_address_in_use(server, terminal, in_use):
         assert terminal.type(f"{name}.disconnect()") == ""
     nothing_is_left(server)
     assert terminal.leave() == ""
+
+
+def test_shutting_the_other_manager_down(server, terminal, in_use):
+    (server.home / "secret.txt").write_text("of the administrator\n")
+    own(server.home, server.username)
+    subprocess.run(
+        [server.python, "-m", "msl_network"]
+        + ["user", "add", "admin", "--admin", "--password", "secret.txt"],
+        cwd=server.home,
+        env={"HOME": str(server.home), "PYTHONPATH": str(server.home / "lib")},
+        user=server.username,
+        group=server.username,
+        extra_groups=[],
+        check=True,
+        capture_output=True,
+    )
+    *connected, request = SHUT_DOWN
+    assert terminal.follow(connected) == ["", ""]
+    assert "Enter a username for " in terminal.type(request.source, " > ")
+    assert "Enter the password for admin" in terminal.type("admin", " > ")
+    assert terminal.type("of the administrator").strip() == ""
+    nothing_is_left(server)
+
+    assert terminal.follow(USE) == [example.want for example in USE]
+    # not asked for: it is known already
+    terminal.follow(connected, username="admin", password="of the administrator")
+    assert terminal.follow([request]) == [""]
+    nothing_is_left(server)
+    assert terminal.leave() == ""
+
+
+def test_killing_it(server, terminal, in_use):
+    *listed, kill, close = KILL
+    *_, listing = terminal.follow(listed)
+    (line,) = [line for line in listing.splitlines() if str(server.home) in line]
+    pid = line.split()[1]
+    assert [str(process.pid) for process in server.processes() if pid == str(process.pid)] == [pid]
+    kill.source = kill.source.replace("1367", pid)
+    assert terminal.follow([kill, close]) == [kill.want, close.want]
+    nothing_is_left(server)
+
+    assert terminal.follow(USE) == [example.want for example in USE]
+    assert terminal.follow(DISCONNECT) == [""]
+    assert terminal.leave() == ""
+    nothing_is_left(server)
+
+
+def test_rebooting(server, terminal, in_use):
+    assert terminal.follow(REBOOT) == [example.want for example in REBOOT]
+    nothing_is_left(server)
+
+    assert terminal.follow(USE) == [example.want for example in USE]
+    assert terminal.follow(DISCONNECT) == [""]
+    assert terminal.leave() == ""
+    nothing_is_left(server)
+
+
+def test_a_missing_console_script(server, script, terminal):
+    script.unlink()
+    *_, said = terminal.follow(USE[:2])
+    assert "RuntimeError: Cannot start Manager" in said
+    assert f"{script}: no such console script" in said
+    assert "refused" not in said
+    nothing_is_left(server)
+
+
+def test_a_password_of_the_manager_is_seen_nowhere(server, script, terminal):
+    secret = "with 'quotes' and spaces; $(touch broken-out)"
+    said = terminal.follow(USE, auth_password=secret, rpi_password=server.password)
+    assert said == [example.want for example in USE]
+    everything = subprocess.run(["ps", "auxeww"], capture_output=True, check=True).stdout.decode()
+    assert str(script) in everything
+    for folder in (server.home / ".msl", script.parent, terminal.home / "network"):
+        everything += "".join(
+            path.read_bytes().decode(errors="replace")
+            for path in folder.rglob("*")
+            if path.is_file()
+        )
+    assert "Network Manager running on" in everything
+    assert "using password for authentication" in everything
+    assert "broken-out" not in everything
+    assert server.password not in everything
+    assert not list(server.home.rglob("broken-out"))
+
+    terminal.type("from msl_network import connect as connect_to_manager")
+    wrong = f"host='127.0.0.1', port={terminal.port}, assert_hostname=False"
+    said = terminal.type(f"connect_to_manager({wrong}, password_manager='wrong')")
+    assert "ValueError" in said.splitlines()[-1]
+    assert terminal.follow(DISCONNECT) == [""]
+    assert terminal.leave() == ""
+    nothing_is_left(server)
+
+
+NOT_KNOWN = (
+    "ValueError: The Manager is using a login for authentication but RPiService "
+    "does not know the username and password to use to connect to the Manager"
+)
+
+
+@pytest.mark.parametrize(
+    ("login", "error"),
+    [
+        ({}, NOT_KNOWN),
+        ({"username": "curie"}, NOT_KNOWN),
+        ({"username": "curie", "password": "polonium"}, None),
+        ({"username": "curie", "password": "radium?"}, "Wrong login password"),
+        ({"username": "bohr", "password": "polonium"}, "Wrong login password"),
+    ],
+)
+def test_a_login(server, terminal, tmp_path, login, error):
+    database = server.home / "users.sqlite3"
+    with UsersTable(database=str(database)) as table:
+        if not table.is_user_registered("curie"):
+            table.insert("curie", "polonium", False)
+    own(server.home, server.username)
+    login = {"auth_login": True, "database": str(database), **login}
+    if error is None:
+        assert terminal.follow(USE, **login) == [example.want for example in USE]
+        assert terminal.follow(DISCONNECT) == [""]
+    else:
+        *_, said = terminal.follow(USE[:2], **login)
+        assert "RuntimeError: Cannot start Manager" in said
+        assert error in said
+    nothing_is_left(server)
+    assert terminal.leave() == ""
+
+
+def test_a_login_where_there_are_no_users(server, terminal):
+    login = {"username": "curie", "password": "polonium", "database": f"{server.home}/none.sqlite3"}
+    *_, said = terminal.follow(USE[:2], auth_login=True, **login)
+    assert "The 'auth_users' table is empty, no one could log in" in said
+    nothing_is_left(server)

@@ -159,31 +159,41 @@ class Peer:
             self.manager.spawn(self._check_password(answer))
 
     async def _check_password(self, password: Any) -> None:
-        brake, manager = self.manager.brake, self.manager
-        login = self._handshake.authentication is Authentication.LOGIN
-        await asyncio.sleep(brake.delay(self.ip_address))
-        if login:
-            right = await self._log_in(self._handshake.username, password)
+        if self._handshake.authentication is Authentication.LOGIN:
+            refusal = await self._log_in(self._handshake.username, password)
         else:
-            right = same_password(password, manager.password or "")
-        if not right:
-            brake.failed(self.ip_address)
-            kind = "login" if login else "Manager"
-            self._refuse(ValueError(f"Wrong {kind} password"), f"wrong {kind} password")
+            refusal = await self._check_manager_password(password)
+        if refusal is not None:
+            self._refuse(refusal, str(refusal)[0].lower() + str(refusal)[1:])
             return
-        brake.succeeded(self.ip_address)
         self._handshake.accept(password)
         self._ask()
         self.connection.resume_lines()
 
-    async def _log_in(self, username: object, password: object) -> bool:
+    async def _check_manager_password(self, password: Any) -> Exception | None:
+        brake = self.manager.brake
+        await asyncio.sleep(brake.delay(self.ip_address))
+        if not same_password(password, self.manager.password or ""):
+            brake.failed(self.ip_address)
+            return ValueError("Wrong Manager password")
+        brake.succeeded(self.ip_address)
+        return None
+
+    async def _log_in(self, username: object, password: object) -> Exception | None:
+        """Log a user in; returns why not."""
+        brake = self.manager.brake
+        await asyncio.sleep(brake.delay(self.ip_address))
         try:
             right, is_admin = await self.manager.logins.check(username, password)
         except sqlite3.Error as error:
             logger.error("cannot check the login of %s: %s", self, error)
-            return False
+            return RuntimeError("The table of users can't be read now. Try again later")
+        if not right:
+            brake.failed(self.ip_address)
+            return ValueError("Wrong login password")
+        brake.succeeded(self.ip_address)
         self.is_admin = self.is_admin or is_admin
-        return right
+        return None
 
     def _identify(self, answer: Any) -> None:
         if isinstance(answer, str):
@@ -346,18 +356,13 @@ class Peer:
         self.manager.spawn(self._check_login(self._username, answer))
 
     async def _check_login(self, username: str, password: Any) -> None:
-        brake = self.manager.brake
-        await asyncio.sleep(brake.delay(self.ip_address))
-        right = await self._log_in(username, password)
+        refusal = await self._log_in(username, password)
         requests, self._waiting_for_login, self._username = self._waiting_for_login, [], None
-        if right:
-            brake.succeeded(self.ip_address)
-        else:
-            brake.failed(self.ip_address)
-            self._note("rejected: wrong login password")
+        if refusal is not None:
+            self._note(f"rejected: {refusal}")
         for message in requests:
-            if not right:
-                self.fail(message, ValueError("Wrong login password"))
+            if refusal is not None:
+                self.fail(message, refusal)
             elif not self.is_admin:
                 self.fail(
                     message,

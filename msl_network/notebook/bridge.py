@@ -7,7 +7,11 @@ outside of a kernel.
 """
 
 import asyncio
+import contextlib
+import signal
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -25,10 +29,10 @@ them, and most calls are answered by then."""
 
 def in_kernel() -> bool:
     """Whether this process is a Jupyter kernel."""
-    try:
-        from IPython import get_ipython
-    except ImportError:
+    if "ipykernel" not in sys.modules:
         return False
+    from IPython import get_ipython
+
     return getattr(get_ipython(), "kernel", None) is not None
 
 
@@ -45,27 +49,42 @@ def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:
 
     Raises:
         TimeoutError: The time is up. The future is not cancelled.
+        KeyboardInterrupt: The stop button.
     """
     loop = _running_loop()
     if loop is None:
         return future.result(timeout)
-    try:
-        return future.result(GRACE if timeout is None else min(GRACE, timeout))
-    except TimeoutError:
-        if future.done() or (timeout is not None and timeout <= GRACE):
-            raise
-    _nest(loop)
-    task = loop.create_task(_until_done(future, None if timeout is None else timeout - GRACE))
-    try:
-        loop.run_until_complete(task)
-    finally:
-        # an interrupt leaves the nested run and not the task
-        task.cancel()
+    with _stoppable():
+        try:
+            return future.result(GRACE if timeout is None else min(GRACE, timeout))
+        except TimeoutError:
+            if future.done() or (timeout is not None and timeout <= GRACE):
+                raise
+        _nest(loop)
+        task = loop.create_task(_until_done(future, None if timeout is None else timeout - GRACE))
+        try:
+            loop.run_until_complete(task)
+        finally:
+            # an interrupt leaves the nested run and not the task
+            task.cancel()
     return future.result(0)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    # in a cell with an `await` the stop button cancels the cell's task, which does not see that
+    # before it awaits something
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if before is not None:  # the handler of a library that is not Python's
+            signal.signal(signal.SIGINT, before)
 
 
 async def _until_done(future: "Future[Any]", timeout: float | None) -> None:
     waiting: Future[None] = Future()
+    waiting.set_running_or_notify_cancel()  # so that a wait which is over does not cancel it
     future.add_done_callback(lambda _: waiting.set_result(None))
     async with asyncio.timeout(timeout):
         await waited_for(waiting)

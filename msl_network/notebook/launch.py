@@ -114,7 +114,7 @@ def connect(
         TimeoutError: A step took too long, or the Service is not on the Manager.
     """
     options = filter_client_connect_kwargs(**kwargs, host=host, port=port, timeout=timeout)
-    steps = make_steps(f"Connecting to {host}", 5 if console_script else 3)
+    steps = make_steps(f"Connecting to {host}", 4 if console_script else 2)
     ssh_options = {
         "username": ssh_username,
         "password": ssh_password,
@@ -126,24 +126,29 @@ def connect(
     connection = manager = None
     try:
         steps.begin(f"Looking for a Manager at {host}:{port}")
-        if not wait(loop_thread.submit(_answers(host, port))):
+        if not wait_and_answer(lambda _: _answers(host, port)):
             if console_script is None:
                 raise ConnectionError(
                     f"No Manager answers at {host}:{port}. Start one there (msl-network start), "
                     f"or give the console_script that starts it"
                 )
-            steps.end("done", "none answers, so one is started")
+            steps.end("none answers, so one is started")
             script, sent = console_script, {**kwargs, "port": port}
 
             async def launch(ask: Ask) -> Any:
                 return await _launch(host, script, sent, ssh_options, as_sudo, stay, steps, ask)
 
             connection, manager = wait_and_answer(launch)
-        steps.begin(f"Connecting to the Manager at {host}:{port}")
-        client = _connect(service, options, steps)
-        steps.end("done")
+        client: Client | LaunchedClient
+        if service is None:
+            steps.begin(f"Connecting to the Manager at {host}:{port}")
+            client = connect_client(**options)
+        else:
+            steps.begin(f"Connecting to the Manager at {host}:{port} and linking with {service}")
+            client = LaunchedClient(service, **options)
+        steps.finish()
     except BaseException as error:
-        steps.end("failed", str(error) or type(error).__name__)
+        steps.finish(error)
         if connection is not None:
             wait(loop_thread.submit(_end(manager, connection)))
         raise
@@ -152,13 +157,6 @@ def connect(
     elif connection is not None:
         client.on_disconnect(lambda: loop_thread.submit(_end(manager, connection)))
     return client
-
-
-def _connect(service: str | None, options: dict[str, Any], steps: Steps) -> Client | LaunchedClient:
-    if service is None:
-        return connect_client(**options)
-    steps.begin(f"Linking with {service}")
-    return LaunchedClient(service, **options)
 
 
 async def _answers(host: str, port: int) -> bool:

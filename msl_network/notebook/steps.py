@@ -15,6 +15,9 @@ State = Literal["running", "done", "failed"]
 LOG_LINES = 200
 """Most lines of the log that are shown; the rest is the far side's to keep."""
 
+LIVE_LINES = 8
+"""Lines of the log that are shown while it grows."""
+
 _SIGNS = {"running": "&#8987;", "done": "&#10004;", "failed": "&#10008;"}
 _COLOURS = {
     "running": "inherit",
@@ -38,7 +41,6 @@ class Steps:
         self.total = total
         self._steps: list[tuple[str, State, float]] = []
         self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self._start = time.monotonic()
 
     @property
     def state(self) -> State:
@@ -47,12 +49,29 @@ class Steps:
 
     def begin(self, text: str) -> None:
         """Begin a step; the one before it is done."""
-        self.end("done")
+        self.end()
         self._steps.append((text, "running", time.monotonic()))
         self._show(f"{self.title}: {text} ...")
 
-    def end(self, state: State, note: str = "") -> None:
-        """End the current step."""
+    def end(self, note: str = "") -> None:
+        """End the current step: it is done."""
+        self._end("done", note)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the last step: it is done, or it failed because of an error."""
+        if error is None:
+            self.end()
+        else:
+            # the error itself is shown, too: all of its text, and not only its first line
+            lines = str(error).splitlines()
+            self._end("failed", lines[0] if lines else type(error).__name__)
+
+    def log(self, line: str) -> None:
+        """Add a line to the log."""
+        self._log.append(line)
+        self._show(f"    {line}" if self.state == "running" else None)
+
+    def _end(self, state: State, note: str) -> None:
         if self._steps and self._steps[-1][1] == "running":
             text, _, start = self._steps[-1]
             took = time.monotonic() - start
@@ -60,73 +79,84 @@ class Steps:
             self._steps[-1] = (text, state, start)
             self._show(None if state == "done" else f"{self.title}: {text}")
 
-    def log(self, line: str) -> None:
-        """Add a line to the log."""
-        self._log.append(line)
-        self._show(f"    {line}" if self.state == "running" else None)
-
     def _show(self, text: str | None) -> None:
         if text is not None:
             print(text, flush=True)
 
 
 class WidgetSteps(Steps):
-    """The same as a widget, with a progress bar and the log folded away."""
+    """The same below a cell: a widget with a progress bar and the growing log.
+
+    When it is over, HTML with the log folded away stands in its place, which a saved notebook
+    keeps.
+    """
 
     def __init__(self, title: str, total: int) -> None:
-        import ipywidgets as widgets
+        import ipywidgets
+        from IPython.display import display
 
         super().__init__(title, total)
-        self._bar = widgets.IntProgress(
-            min=0, max=total, description="", layout=widgets.Layout(width="100%", height="6px")
+        self._bar = ipywidgets.IntProgress(
+            max=total, bar_style="info", layout=ipywidgets.Layout(width="100%", height="6px")
         )
-        self._list = widgets.HTML()
-        self.widget = widgets.VBox(
-            [self._list, self._bar], layout=widgets.Layout(max_width="60em", overflow="hidden")
+        self._text = ipywidgets.HTML(self.as_html())
+        self._widget = ipywidgets.VBox(
+            [self._text, self._bar], layout=ipywidgets.Layout(max_width="60em", overflow="hidden")
         )
-        self._show(None)
+        self._display = display(self._widget, display_id=True)  # type: ignore[no-untyped-call]
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the last step, and replace the widget."""
+        super().finish(error)
+        bundle = {"text/html": self.as_html(), "text/plain": self.as_text()}
+        self._display.update(bundle, raw=True)
+        loop_thread.get_loop().call_soon_threadsafe(self._close)
 
     def _show(self, text: str | None) -> None:
         # widgets are only changed on one thread: the front end loses track otherwise
-        if loop_thread.on_loop():
-            self._draw()
-        else:
-            loop_thread.get_loop().call_soon_threadsafe(self._draw)
+        loop_thread.get_loop().call_soon_threadsafe(self._draw)
 
     def _draw(self) -> None:
-        self._list.value = self.as_html()
-        self._bar.value = sum(1 for step in self._steps if step[1] == "done")
-        self._bar.bar_style = {"running": "info", "done": "success", "failed": "danger"}[self.state]
+        self._text.value = self.as_html()
+        self._bar.value = sum(state == "done" for _, state, _ in self._steps)
+
+    def _close(self) -> None:
+        for widget in (self._widget, self._text, self._bar):
+            widget.close()
+
+    def as_text(self) -> str:
+        """The steps as plain text."""
+        return "\n".join([self.title, *(f"  {state}: {text}" for text, state, _ in self._steps)])
 
     def as_html(self) -> str:
         """The steps and the log as HTML. Nothing in it is markup of the far side."""
         rows = "".join(
-            f'<li style="color:{_COLOURS[state]};list-style:none">{_SIGNS[state]} '
-            f"{html.escape(text)}</li>"
+            f'<li style="list-style:none"><span style="color:{_COLOURS[state]}" '
+            f'role="img" aria-label="{state}">{_SIGNS[state]}</span> {html.escape(text)}</li>'
             for text, state, _ in self._steps
         )
-        log = ""
-        if self._log:
-            opened = " open" if self.state == "failed" else ""
-            lines = html.escape("\n".join(self._log))
-            log = (
-                f"<details{opened}><summary>Log of the far side</summary>"
-                '<pre style="max-height:16em;overflow:auto;font-size:85%;line-height:1.3;'
-                f'white-space:pre-wrap">{lines}</pre></details>'
-            )
         return (
-            f'<div role="status" aria-live="polite" style="line-height:1.6">'
-            f"<b>{html.escape(self.title)}</b>"
-            f'<ul style="margin:0;padding-left:.5em">{rows}</ul>{log}</div>'
+            f'<div role="status" style="line-height:1.6"><b>{html.escape(self.title)}</b>'
+            f'<ul style="margin:0;padding-left:.5em">{rows}</ul>{self._log_as_html()}</div>'
         )
+
+    def _log_as_html(self) -> str:
+        if not self._log:
+            return ""
+        lines = list(self._log)
+        if self.state == "running":
+            lines = lines[-LIVE_LINES:]
+        text = html.escape("\n".join(lines))
+        log = (
+            '<pre style="max-height:16em;overflow:auto;font-size:85%;line-height:1.3;'
+            f'margin:0;padding:.3em .5em;white-space:pre-wrap">{text}</pre>'
+        )
+        if self.state == "running":
+            return log
+        opened = " open" if self.state == "failed" else ""
+        return f"<details{opened}><summary>Log of the far side</summary>{log}</details>"
 
 
 def make_steps(title: str, total: int) -> Steps:
-    """Steps for where this runs: shown in the cell of a notebook, else printed."""
-    if not in_kernel():
-        return Steps(title, total)
-    from IPython.display import display
-
-    steps = WidgetSteps(title, total)
-    display(steps.widget)  # type: ignore[no-untyped-call]
-    return steps
+    """Steps for where this runs: shown below the cell of a notebook, else printed."""
+    return WidgetSteps(title, total) if in_kernel() else Steps(title, total)

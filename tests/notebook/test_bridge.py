@@ -165,9 +165,10 @@ async def one_fails():
         slow = group.create_task(link.aio.heat())
         group.create_task(link.aio.fail())
 """)
-    cell = connected.fail("await one_fails()")
-    assert cell.error[0] == "ExceptionGroup"
-    assert "no power" in cell.text
+    # IPython prints a group of errors, in place of an error of the cell
+    printed = connected.run("await one_fails()").printed
+    assert "ExceptionGroup" in printed
+    assert "no power" in printed
     assert_usable(connected)
 
 
@@ -183,7 +184,7 @@ async def one_fails():
         "await asyncio.sleep(0); link.heat()",
         "await link.aio.heat()",
         "await link.heat(asynchronous=True)",
-        "await asyncio.gather(link.aio.heat(), link.aio.heat())",
+        "await asyncio.gather(link.aio.heat(), link.aio.add(1))",
     ],
 )
 def test_stop_during_a_call(connected, oven, code):
@@ -213,16 +214,16 @@ def test_stop_ends_the_cells_behind_it(connected, oven):
 def test_stop_while_connecting_to_a_silent_server(connected):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
-        for extra in ("", ", disable_tls=True"):
-            where = f"host='127.0.0.1', port={server.getsockname()[1]}, timeout=60"
-            cell = connected.start(f"msl_network.connect({where}{extra})")
+        for tls in (True, False):
+            where = f"host='127.0.0.1', port={server.getsockname()[1]}, timeout=5"
+            cell = connected.start(f"msl_network.connect({where}, disable_tls={not tls})")
             peer, _ = server.accept()
             with peer:
                 peer.settimeout(30)
-                peer.recv(1)
+                assert not tls or peer.recv(1)
                 assert interrupt(connected, cell) < 1
                 assert cell.error[0] == "KeyboardInterrupt"
-                # the connection has been closed
+                # the connection is closed
                 while peer.recv(4096):
                     pass
     assert_usable(connected)
