@@ -68,6 +68,7 @@ class Terminal:
 
     def __init__(self, folder: Path, server: OpenSSH) -> None:
         self.port, self.other_port = free_ports(2)
+        self.folder = folder
         self.asked = 0
         self._server = server
         self._seen = ""
@@ -268,8 +269,7 @@ def test_shutting_the_other_manager_down(server, terminal, in_use):
     (server.home / "secret.txt").write_text("of the administrator\n")
     own(server.home, server.username)
     subprocess.run(
-        [server.python, "-m", "msl_network"]
-        + ["user", "add", "admin", "--admin", "--password", "secret.txt"],
+        [server.python, *"-m msl_network user add admin --admin --password secret.txt".split()],
         cwd=server.home,
         env={"HOME": str(server.home), "PYTHONPATH": str(server.home / "lib")},
         user=server.username,
@@ -330,28 +330,31 @@ def test_a_missing_console_script(server, script, terminal):
 
 def test_a_password_of_the_manager_is_seen_nowhere(server, script, terminal):
     secret = "with 'quotes' and spaces; $(touch broken-out)"
-    said = terminal.follow(USE, auth_password=secret, rpi_password=server.password)
-    assert said == [example.want for example in USE]
-    everything = subprocess.run(["ps", "auxeww"], capture_output=True, check=True).stdout.decode()
-    assert str(script) in everything
-    for folder in (server.home / ".msl", script.parent, terminal.home / "network"):
-        everything += "".join(
-            path.read_bytes().decode(errors="replace")
-            for path in folder.rglob("*")
-            if path.is_file()
-        )
+    passwords = {"auth_password": secret, "rpi_password": server.password, "client_keys": []}
+    assert terminal.follow(USE, **passwords) == [example.want for example in USE]
+    (in_use,) = terminal.follow(IN_USE, **passwords)
+    everything = in_use.partition("RuntimeError: ")[2]
+    assert "address already in use" in everything
+    ps = subprocess.run(["ps", "auxeww"], capture_output=True, text=True, check=True)
+    everything += ps.stdout
+    assert f"{script} --kwargs -" in everything
+    for folder in (server.home / ".msl", script.parent, terminal.folder / "network"):
+        for path in folder.rglob("*"):
+            everything += path.read_text(errors="replace") if path.is_file() else ""
     assert "Network Manager running on" in everything
     assert "using password for authentication" in everything
     assert "broken-out" not in everything
     assert server.password not in everything
     assert not list(server.home.rglob("broken-out"))
 
-    terminal.type("from msl_network import connect as connect_to_manager")
-    wrong = f"host='127.0.0.1', port={terminal.port}, assert_hostname=False"
-    said = terminal.type(f"connect_to_manager({wrong}, password_manager='wrong')")
-    assert "ValueError" in said.splitlines()[-1]
-    assert terminal.follow(DISCONNECT) == [""]
-    assert terminal.leave() == ""
+    # it is the Manager's password indeed
+    terminal.type("import msl_network")
+    said = terminal.type(
+        f"msl_network.connect(host='127.0.0.1', port={terminal.port}, "
+        "assert_hostname=False, password_manager='wrong')"
+    )
+    assert said.splitlines()[-1].startswith("ValueError: ")
+    terminal.type("rpi.disconnect()")
     nothing_is_left(server)
 
 

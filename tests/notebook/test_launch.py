@@ -1,0 +1,199 @@
+"""From an empty cell to a Service on another computer, and what is left of it afterwards."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from msl_network.examples.pi import Pi
+
+from ..openssh import wait_for
+
+pytestmark = pytest.mark.kernel
+
+ENDED = 15  # seconds within which nothing is left of what was started
+
+
+@pytest.fixture
+def pi():
+    with Pi() as pi:
+        yield pi
+
+
+def connect(pi, **changes):
+    """The line that a person writes."""
+    kwargs = {
+        "service": "RPiService",
+        "console_script": "~/.local/bin/rpi-service",
+        "port": pi.manager_port,
+        **pi.ssh_kwargs,
+        **changes,
+    }
+    text = ", ".join(f"{k}={str(v) if hasattr(v, 'parent') else v!r}" for k, v in kwargs.items())
+    text = ", ".join(f"{key}={_source(value)}" for key, value in kwargs.items())
+    return f"from msl_network.notebook import connect\npi = connect({pi.host!r}, {text})"
+
+
+def _source(value):
+    if isinstance(value, list):
+        return repr([str(item) for item in value])
+    return repr(str(value) if isinstance(value, os.PathLike) else value)
+
+
+def install(pi, text):
+    """Put a console script on a Pi."""
+    script = pi.home / "broken script"
+    script.write_text(text)
+    script.chmod(0o755)
+    return str(script)
+
+
+def assert_nothing_left(pi):
+    wait_for(lambda: not pi._processes(), "the end of the processes on the Pi", timeout=ENDED)
+    wait_for(lambda: not pi._connections, "the end of the SSH connection", timeout=ENDED)
+
+
+def test_from_nothing_to_a_result(kernel, pi):
+    cell = kernel.run(connect(pi))
+    # the steps, as a saved notebook has them
+    assert cell.shown[0]["text/plain"].splitlines()[1:] == [
+        f"  done: Looking for a Manager at 127.0.0.1:{pi.manager_port}: "
+        "none answers, so one is started",
+        *cell.shown[0]["text/plain"].splitlines()[2:4],
+        cell.shown[0]["text/plain"].splitlines()[4],
+    ]
+    assert "Network Manager running on" in cell.shown[0]["text/html"]
+    assert cell.asked == []
+    assert kernel.page() == ""
+
+    assert kernel.run("pi.add_numbers(1, 2, 3, 4)").value == 10
+    assert kernel.run("await pi.aio.power(5, n=3)").value == 125
+    assert {"add_numbers", "power", "shutdown_service"} <= set(kernel.complete("pi."))
+    help_text = kernel.inspect("pi.add_numbers")
+    assert "a: float, b: float, c: float, d: float" in help_text
+
+    bundle = kernel.run("pi").shown[-1]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "add_numbers" in bundle["text/html"]
+    assert "Call" in kernel.page()
+
+    process = psutil.Process(kernel.run("pi.remote_manager.pid").value)
+    assert process.is_running()
+    kernel.run("pi.disconnect()")
+    assert not process.is_running()
+    assert_nothing_left(pi)
+
+
+def test_a_manager_that_is_there_is_used(kernel, pi):
+    kernel.run(connect(pi))
+    cell = kernel.run(connect(pi).replace("pi = ", "other = "))
+    assert "SSH" not in cell.text
+    assert kernel.run("other.remote_manager is None, other.power(3)").value == (True, 9)
+    # it is not its own to end
+    kernel.run("other.disconnect()")
+    assert kernel.run("pi.power(2)").value == 4
+
+
+def test_without_a_service(kernel, pi):
+    kernel.run(connect(pi, service=None))
+    assert "is connected to the Manager at" in kernel.run("pi").text
+    assert kernel.run("pi.link('RPiService').power(2)").value == 4
+    kernel.run("pi.disconnect()")
+    assert_nothing_left(pi)
+
+
+@pytest.mark.parametrize("stay", [False, True])
+@pytest.mark.parametrize("how", ["restart", "shutdown", "kill"])
+def test_what_a_kernel_started_ends_with_it(kernel, pi, how, stay):
+    kernel.run(connect(pi, stay=stay))
+    process = psutil.Process(kernel.run("pi.remote_manager.pid").value)
+    if how == "restart":
+        kernel.manager.restart_kernel(now=False)
+    elif how == "shutdown":
+        kernel.manager.shutdown_kernel(now=False)
+    else:
+        os.kill(kernel.pid, signal.SIGKILL)
+    wait_for(lambda: not pi._connections, "the end of the SSH connection", timeout=ENDED)
+    if stay:
+        with pytest.raises(psutil.TimeoutExpired):
+            process.wait(2)
+    else:
+        wait_for(lambda: not process.is_running(), "the end of the Manager", timeout=ENDED)
+        assert_nothing_left(pi)
+
+
+def test_logging_in_with_a_password(kernel, pi):
+    cell = kernel.run(connect(pi, client_keys=[]), "wrong-pass", pi.password)
+    assert cell.asked == [("pi@127.0.0.1's password: ", True)] * 2
+    assert pi.password not in cell.text + kernel.page()
+    assert "wrong-pass" not in cell.text
+    kernel.run("pi.disconnect()")
+
+    cell = kernel.fail(connect(pi, client_keys=[]), *["wrong-pass"] * 3)
+    assert cell.error[:2] == (
+        "PermissionError",
+        f"Permission denied for pi@127.0.0.1 by the SSH server at 127.0.0.1:{pi.port}: "
+        "wrong password",
+    )
+    assert "failed: Connecting to 127.0.0.1 with SSH: Permission denied" in cell.text
+    assert "wrong-pass" not in cell.text
+    assert_nothing_left(pi)
+
+
+def test_an_unknown_host_key(kernel, pi, tmp_path):
+    line = connect(pi, known_hosts=tmp_path / "known_hosts")
+    cell = kernel.fail(line, "n")
+    assert cell.error[0] == "ConnectionError"
+    assert "was not trusted: " in cell.error[1]
+    assert "failed: Connecting to 127.0.0.1 with SSH: The SSH host key of" in cell.text
+    assert "SHA256:" in cell.printed
+    assert_nothing_left(pi)
+
+    assert kernel.run(line + "\npi.power(3)", "y").value == 9
+    kernel.run("pi.disconnect()")
+    assert kernel.run(line).asked == []
+
+
+def test_a_script_that_is_missing(kernel, pi):
+    cell = kernel.fail(connect(pi, console_script="~/no such thing"))
+    assert cell.error[0] == "RuntimeError"
+    assert "no such console script, or not executable" in cell.error[1]
+    assert "failed: Starting ~/no such thing: Cannot start Manager" in cell.text
+    assert_nothing_left(pi)
+
+
+def test_a_script_that_fails(kernel, pi):
+    python = "#!/bin/sh\necho looking for <b>it</b>; echo 'ValueError: no instrument' >&2; exit 1\n"
+    cell = kernel.fail(connect(pi, console_script=install(pi, python)))
+    assert cell.error[0] == "RuntimeError"
+    assert "ValueError: no instrument" in cell.error[1]
+    html = cell.shown[0]["text/html"]
+    assert "<details open" in html
+    assert "looking for &lt;b&gt;it" in html
+    assert_nothing_left(pi)
+
+
+def test_the_stop_button_while_a_manager_starts(kernel, pi):
+    script = install(pi, "#!/bin/sh\necho still looking; exec cat\n")
+    cell = kernel.start(connect(pi, console_script=script, timeout=60))
+    kernel.wait(cell, lambda: "still looking" in kernel.page())
+    kernel.interrupt()
+    kernel.finish(cell, timeout=2)
+    assert cell.error[0] == "KeyboardInterrupt"
+    assert_nothing_left(pi)
+    assert kernel.run(connect(pi) + "\npi.power(3)").value == 9
+
+
+def test_no_manager_and_no_script(kernel, pi):
+    cell = kernel.fail(connect(pi, console_script=None))
+    assert cell.error[0] == "ConnectionError"
+    assert "or give the console_script that starts it" in cell.error[1]
+    assert pi.password not in cell.text
+
+
+def test_a_service_that_is_not_there(kernel, pi):
+    cell = kernel.fail(connect(pi, service="Laser", timeout=2))
+    assert cell.error[:2] == ("TimeoutError", "The 'Laser' service is not available")
+    assert "failed: Connecting to the Manager" in cell.text
+    assert_nothing_left(pi)
