@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from msl_network import UsersTable
+from msl_network import UsersTable, ssh
 
 from .openssh import REPOSITORY, OpenSSH, openssh_server, own, wait_for
 
@@ -267,17 +267,9 @@ def test_an_address_in_use(server, terminal, in_use):
 
 def test_shutting_the_other_manager_down(server, terminal, in_use):
     (server.home / "secret.txt").write_text("of the administrator\n")
-    own(server.home, server.username)
-    subprocess.run(
-        [server.python, *"-m msl_network user add admin --admin --password secret.txt".split()],
-        cwd=server.home,
-        env={"HOME": str(server.home), "PYTHONPATH": str(server.home / "lib")},
-        user=server.username,
-        group=server.username,
-        extra_groups=[],
-        check=True,
-        capture_output=True,
-    )
+    add_user = "user add admin --admin --password secret.txt"
+    with ssh.connect(f"{server.username}@127.0.0.1", **server.kwargs) as pi:
+        ssh.exec_command(pi, f"PYTHONPATH=lib {server.python} -m msl_network {add_user}")
     *connected, request = SHUT_DOWN
     assert terminal.follow(connected) == ["", ""]
     assert "Enter a username for " in terminal.type(request.source, " > ")

@@ -11,10 +11,11 @@ from .. import loop_thread
 from ..asking import Ask, Question, ask_in_terminal
 from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
-from .calls import RemoteCallable, attribute_names, check_attribute
+from .calls import RemoteCallable
+from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .reply import waited_for
-from .session import LinkState, Session
+from .session import Session
 
 __all__ = ["AsyncClient", "AsyncLink", "connect"]
 
@@ -98,21 +99,16 @@ class Connecting:
             await self._client.disconnect()
 
 
-class AsyncClient:
+class AsyncClient(ClientFace):
     """A connection to a Manager, to be awaited.
 
     Not made by a user: see `connect`.
     """
 
     def __init__(self, session: Session, owner: object = None) -> None:
-        self._session = session
+        super().__init__(session)
         # the blocking Client whose connection this is: it is closed when that one is gone
         self._owner = owner
-
-    def __repr__(self) -> str:
-        if not self.is_connected():
-            return f"<{self.name} disconnected>"
-        return f"<{self.name} manager={self.address_manager} port={self.port}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,29 +119,6 @@ class AsyncClient:
     def __del__(self) -> None:
         if self._owner is None:
             self._session.close()
-
-    @property
-    def name(self) -> str:
-        """The name of the Client."""
-        return self._session.name
-
-    @property
-    def port(self) -> int | None:
-        """The port of the Client."""
-        return self._session.port
-
-    @property
-    def address_manager(self) -> str:
-        """`host:port` of the Manager."""
-        return self._session.options.address
-
-    def identity(self) -> dict[str, Any]:
-        """Who the Client says it is."""
-        return self._session.identity()
-
-    def is_connected(self) -> bool:
-        """Whether requests can be sent."""
-        return self._session.is_connected
 
     async def link(self, service: str, *, timeout: float | None = None) -> "AsyncLink":
         """Link with a Service.
@@ -209,29 +182,11 @@ class AsyncClient:
             await reply
 
 
-class AsyncLink:
+class AsyncLink(LinkFace):
     """A link with a Service: `await link.add(1, 2)`.
 
     Every call of a Service's method takes `timeout=`, the seconds to wait for the reply.
     """
-
-    def __init__(self, state: LinkState, owner: object = None) -> None:
-        self._state = state
-        # a link keeps its Client, which closes the connection when it is gone
-        self._owner = owner
-
-    def __repr__(self) -> str:
-        state = self._state
-        where = f"{state.service}[{self.service_address}]"
-        if state.session is None:
-            return f"<Un-Linked from {where}>"
-        return f"<Link with {where} at Manager[{state.manager}]>"
-
-    def __getattr__(self, name: str) -> RemoteCallable:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        check_attribute(self._state, name)
-        return self[name]
 
     def __getitem__(self, name: str) -> RemoteCallable:
         state = self._state
@@ -241,9 +196,6 @@ class AsyncLink:
             return await state.request(name, args, kwargs, timeout)
 
         return RemoteCallable(state, name, send)
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *attribute_names(self._state)]
 
     @property
     def notification_handler(self) -> Callable[..., Any] | None:
@@ -260,37 +212,6 @@ class AsyncLink:
         except RuntimeError:
             self._state.loop = None
         self._state.handler = handler
-
-    @property
-    def service_name(self) -> str:
-        """The name of the Service."""
-        return self._state.service
-
-    @property
-    def service_address(self) -> str:
-        """`host:port` of the Service."""
-        return str(self._state.identity.get("address", "unknown"))
-
-    @property
-    def service_attributes(self) -> dict[str, Any]:
-        """The signatures or values of what the Service offers, by name."""
-        attributes: dict[str, Any] = self._state.identity["attributes"]
-        return attributes
-
-    @property
-    def service_language(self) -> str:
-        """The programming language of the Service."""
-        return str(self._state.identity.get("language", "unknown"))
-
-    @property
-    def service_os(self) -> str:
-        """The operating system of the Service."""
-        return str(self._state.identity.get("os", "unknown"))
-
-    @property
-    def service_max_clients(self) -> int:
-        """Most Clients that can be linked with the Service; -1 for no limit."""
-        return int(self._state.identity.get("max_clients", -1))
 
     async def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
         """Lock the Service: while any lock is held no other Client can link with it.

@@ -12,7 +12,8 @@ from ..asking import Ask, ask_in_terminal, wait, wait_and_answer
 from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
 from .aio import AsyncClient, AsyncLink, ask_in_thread
-from .calls import RemoteCallable, attribute_names, check_attribute
+from .calls import RemoteCallable
+from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .reply import Reply
 from .session import LinkState, Session
@@ -85,14 +86,11 @@ def _result(reply: Reply[Any]) -> Any:
         raise
 
 
-class Client:
+class Client(ClientFace):
     """A connection to a Manager.
 
     Not made by a user: see `connect`.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     @classmethod
     def _connect(cls, session: Session) -> "Client":
@@ -107,11 +105,6 @@ class Client:
         session.ask = ask
         return cls(session)
 
-    def __repr__(self) -> str:
-        if not self.is_connected():
-            return f"<{self.name} disconnected>"
-        return f"<{self.name} manager={self.address_manager} port={self.port}>"
-
     def __enter__(self) -> Self:
         return self
 
@@ -125,29 +118,6 @@ class Client:
     def aio(self) -> AsyncClient:
         """The asynchronous face of the same connection."""
         return AsyncClient(self._session, owner=self)
-
-    @property
-    def name(self) -> str:
-        """The name of the Client."""
-        return self._session.name
-
-    @property
-    def port(self) -> int | None:
-        """The port of the Client."""
-        return self._session.port
-
-    @property
-    def address_manager(self) -> str:
-        """`host:port` of the Manager."""
-        return self._session.options.address
-
-    def identity(self) -> dict[str, Any]:
-        """Who the Client says it is."""
-        return self._session.identity()
-
-    def is_connected(self) -> bool:
-        """Whether requests can be sent."""
-        return self._session.is_connected
 
     def link(self, service: str, *, timeout: float | None = None) -> "Link":
         """Link with a Service.
@@ -219,13 +189,6 @@ class Client:
         """Make another connection to the same Manager."""
         return Client._connect(self._session.sibling(name))
 
-    def on_disconnect(self, callback: Callable[[], Any]) -> None:
-        """Have a function called when the connection has ended, for whatever reason.
-
-        It is called on the thread of the network, so it must return at once.
-        """
-        self._session.on_lost.append(callback)
-
     def disconnect(self, timeout: float | None = None) -> None:
         """Disconnect from the Manager. Nothing happens if it is disconnected.
 
@@ -238,7 +201,7 @@ class Client:
             _result(reply)
 
 
-class Link:
+class Link(LinkFace):
     """A link with a Service: `link.add(1, 2)`.
 
     Every call of a Service's method takes `timeout=`, the seconds to wait for the reply, and
@@ -246,13 +209,8 @@ class Link:
     """
 
     def __init__(self, client: Client, state: LinkState) -> None:
-        # a link keeps its Client: `connect().link("Echo")` works
-        self._client = client
-        self._state = state
+        super().__init__(state, client)
         self._callables: dict[str, RemoteCallable] = {}
-
-    def __repr__(self) -> str:
-        return repr(AsyncLink(self._state))
 
     def __enter__(self) -> Self:
         return self
@@ -260,27 +218,18 @@ class Link:
     def __exit__(self, *_: object) -> None:
         self.unlink()
 
-    def __getattr__(self, name: str) -> RemoteCallable:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        check_attribute(self._state, name)
-        return self[name]
-
     def __getitem__(self, name: str) -> RemoteCallable:
         known = self._callables.get(name)
         if known is None:
             # of the Client and the state: with the link in it, the link would keep itself alive
-            send = functools.partial(_send, self._client, self._state, name)
+            send = functools.partial(_send, self._owner, self._state, name)
             known = self._callables[name] = RemoteCallable(self._state, name, send)
         return known
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *attribute_names(self._state)]
 
     @property
     def aio(self) -> AsyncLink:
         """The asynchronous face of the same link: `await link.aio.add(1, 2)`."""
-        return AsyncLink(self._state, owner=self._client)
+        return AsyncLink(self._state, owner=self._owner)
 
     @property
     def notification_handler(self) -> Callable[..., Any]:
@@ -295,37 +244,6 @@ class Link:
     def notification_handler(self, handler: Callable[..., Any] | None) -> None:
         self._state.loop = None
         self._state.handler = handler
-
-    @property
-    def service_name(self) -> str:
-        """The name of the Service."""
-        return self._state.service
-
-    @property
-    def service_address(self) -> str:
-        """`host:port` of the Service."""
-        return str(self._state.identity.get("address", "unknown"))
-
-    @property
-    def service_attributes(self) -> dict[str, Any]:
-        """The signatures or values of what the Service offers, by name."""
-        attributes: dict[str, Any] = self._state.identity["attributes"]
-        return attributes
-
-    @property
-    def service_language(self) -> str:
-        """The programming language of the Service."""
-        return str(self._state.identity.get("language", "unknown"))
-
-    @property
-    def service_os(self) -> str:
-        """The operating system of the Service."""
-        return str(self._state.identity.get("os", "unknown"))
-
-    @property
-    def service_max_clients(self) -> int:
-        """Most Clients that can be linked with the Service; -1 for no limit."""
-        return int(self._state.identity.get("max_clients", -1))
 
     def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
         """Lock the Service: while any lock is held no other Client can link with it.
@@ -370,7 +288,7 @@ class Link:
 
 
 def _send(
-    _: Client, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    _: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Send a request; whoever can send one keeps the Client connected."""
     asynchronous = kwargs.pop("asynchronous", False)

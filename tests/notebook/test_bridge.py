@@ -109,7 +109,7 @@ finishing = asyncio.create_task(finish())
     assert connected.run("link.heat(timeout=20), finishing.done()").value == ("hot", True)
 
 
-def test_a_call_in_a_task_of_the_user(connected, oven):
+def test_a_call_in_a_task_of_the_user(connected):
     connected.run("""
 async def measure():
     return link.heat(timeout=20)
@@ -120,7 +120,6 @@ async def measure_and_finish():
     await link.aio.finish()
     return await measuring
 """)
-    oven.hot.set()
     assert connected.run("await measure_and_finish()").value == "hot"
 
 
@@ -215,7 +214,7 @@ def test_stop_while_connecting_to_a_silent_server(connected):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         for tls in (True, False):
-            where = f"host='127.0.0.1', port={server.getsockname()[1]}, timeout=5"
+            where = f"host='127.0.0.1', port={server.getsockname()[1]}, timeout=2"
             cell = connected.start(f"msl_network.connect({where}, disable_tls={not tls})")
             peer, _ = server.accept()
             with peer:

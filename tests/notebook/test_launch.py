@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import psutil
 import pytest
@@ -30,7 +31,6 @@ def connect(pi, **changes):
         **pi.ssh_kwargs,
         **changes,
     }
-    text = ", ".join(f"{k}={str(v) if hasattr(v, 'parent') else v!r}" for k, v in kwargs.items())
     text = ", ".join(f"{key}={_source(value)}" for key, value in kwargs.items())
     return f"from msl_network.notebook import connect\npi = connect({pi.host!r}, {text})"
 
@@ -57,15 +57,22 @@ def assert_nothing_left(pi):
 def test_from_nothing_to_a_result(kernel, pi):
     cell = kernel.run(connect(pi))
     # the steps, as a saved notebook has them
-    assert cell.shown[0]["text/plain"].splitlines()[1:] == [
-        f"  done: Looking for a Manager at 127.0.0.1:{pi.manager_port}: "
-        "none answers, so one is started",
-        *cell.shown[0]["text/plain"].splitlines()[2:4],
-        cell.shown[0]["text/plain"].splitlines()[4],
+    steps = cell.shown[0]["text/plain"].splitlines()
+    looked = f"Looking for a Manager at 127.0.0.1:{pi.manager_port}"
+    assert steps[:2] == [
+        "Connecting to 127.0.0.1",
+        f"  done: {looked}: none answers, so one is started",
+    ]
+    assert [line.split(" (")[0] for line in steps[2:]] == [
+        "  done: Connecting to 127.0.0.1 with SSH",
+        "  done: Starting ~/.local/bin/rpi-service",
+        f"  done: Connecting to the Manager at 127.0.0.1:{pi.manager_port} "
+        "and linking with RPiService",
     ]
     assert "Network Manager running on" in cell.shown[0]["text/html"]
     assert cell.asked == []
-    assert kernel.page() == ""
+    # the widget that showed them meanwhile is gone
+    assert "Looking for" not in kernel.page()
 
     assert kernel.run("pi.add_numbers(1, 2, 3, 4)").value == 10
     assert kernel.run("await pi.aio.power(5, n=3)").value == 125
@@ -164,8 +171,9 @@ def test_a_script_that_is_missing(kernel, pi):
 
 
 def test_a_script_that_fails(kernel, pi):
-    python = "#!/bin/sh\necho looking for <b>it</b>; echo 'ValueError: no instrument' >&2; exit 1\n"
-    cell = kernel.fail(connect(pi, console_script=install(pi, python)))
+    python = "print('looking for <b>it</b>')\nraise ValueError('no instrument')\n"
+    script = install(pi, f"#!{sys.executable}\n{python}")
+    cell = kernel.fail(connect(pi, console_script=script))
     assert cell.error[0] == "RuntimeError"
     assert "ValueError: no instrument" in cell.error[1]
     html = cell.shown[0]["text/html"]

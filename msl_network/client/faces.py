@@ -1,0 +1,109 @@
+"""What both faces of a Client and of a link have in common: what is known without asking."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .calls import RemoteCallable, attribute_names, check_attribute
+from .session import LinkState, Session
+
+__all__ = ["ClientFace", "LinkFace"]
+
+
+class ClientFace:
+    """A connection to a Manager, whichever way it is used."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __repr__(self) -> str:
+        if not self.is_connected():
+            return f"<{self.name} disconnected>"
+        return f"<{self.name} manager={self.address_manager} port={self.port}>"
+
+    @property
+    def name(self) -> str:
+        """The name of the Client."""
+        return self._session.name
+
+    @property
+    def port(self) -> int | None:
+        """The port of the Client."""
+        return self._session.port
+
+    @property
+    def address_manager(self) -> str:
+        """`host:port` of the Manager."""
+        return self._session.options.address
+
+    def identity(self) -> dict[str, Any]:
+        """Who the Client says it is."""
+        return self._session.identity()
+
+    def is_connected(self) -> bool:
+        """Whether requests can be sent."""
+        return self._session.is_connected
+
+    def on_disconnect(self, callback: Callable[[], Any]) -> None:
+        """Have a function called when the connection has ended, for whatever reason.
+
+        It is called on the thread of the network, so it must return at once.
+        """
+        self._session.on_lost.append(callback)
+
+
+class LinkFace:
+    """A link with a Service, whichever way it is used."""
+
+    def __init__(self, state: LinkState, owner: object) -> None:
+        self._state = state
+        # a link keeps its Client, which closes the connection when it is gone
+        self._owner = owner
+
+    def __repr__(self) -> str:
+        where = f"{self.service_name}[{self.service_address}]"
+        if self._state.session is None:
+            return f"<Un-Linked from {where}>"
+        return f"<Link with {where} at Manager[{self._state.manager}]>"
+
+    def __getattr__(self, name: str) -> RemoteCallable:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        check_attribute(self._state, name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> RemoteCallable:
+        raise NotImplementedError
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *attribute_names(self._state)]
+
+    @property
+    def service_name(self) -> str:
+        """The name of the Service."""
+        return self._state.service
+
+    @property
+    def service_address(self) -> str:
+        """`host:port` of the Service."""
+        return str(self._state.identity.get("address", "unknown"))
+
+    @property
+    def service_attributes(self) -> dict[str, Any]:
+        """The signatures or values of what the Service offers, by name."""
+        attributes: dict[str, Any] = self._state.identity["attributes"]
+        return attributes
+
+    @property
+    def service_language(self) -> str:
+        """The programming language of the Service."""
+        return str(self._state.identity.get("language", "unknown"))
+
+    @property
+    def service_os(self) -> str:
+        """The operating system of the Service."""
+        return str(self._state.identity.get("os", "unknown"))
+
+    @property
+    def service_max_clients(self) -> int:
+        """Most Clients that can be linked with the Service; -1 for no limit."""
+        return int(self._state.identity.get("max_clients", -1))

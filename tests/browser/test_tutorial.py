@@ -1,0 +1,112 @@
+"""The tutorial, and what a person does besides, in a real JupyterLab."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01-first-steps.ipynb"
+
+SERVERS = """
+import threading
+from msl_network import LocalManager, Service, connect
+import msl_network.notebook
+
+class Oven(Service):
+    hot = threading.Event()
+
+    def add_numbers(self, a: int, b: int = 2) -> int:
+        return a + b
+
+    def heat(self) -> str:
+        print("heating", flush=True)
+        self.hot.wait(60)
+        return "it is hot"
+
+    def finish(self) -> str:
+        self.hot.set()
+        return "finished"
+
+manager = LocalManager().start()
+running = Oven(ignore_attributes="hot").start_in_background(**manager.kwargs)
+pi = connect(**manager.kwargs).link("Oven")
+"""
+
+
+def outputs(notebook, text):
+    """What stands below the cell that has this in its source."""
+    cell = notebook.page.locator(".jp-CodeCell", has=notebook.page.locator(".jp-Editor", has_text=text))
+    return cell.first.locator(".jp-OutputArea")
+
+
+def test_tutorial(notebook):
+    tutorial = notebook([], path=TUTORIAL)
+    tutorial.run_all(timeout=90)
+    expect(tutorial.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]')).to_have_count(0)
+    expect(tutorial.page.locator('[data-mime-type="application/vnd.jupyter.error"]')).to_have_count(0)
+
+    steps = outputs(tutorial, "console_script=pi.console_script")
+    for step in (
+        "none answers, so one is started",
+        "Connecting to 127.0.0.1 with SSH",
+        "and linking with RPiService",
+    ):
+        expect(steps.get_by_text(step)).to_be_visible()
+    log = steps.get_by_text("Network Manager running on")
+    expect(log).to_be_hidden()
+    steps.get_by_text("Log of the far side").click()
+    expect(log).to_be_visible()
+
+    expect(outputs(tutorial, "rpi.add_numbers(1, 2, 3, 4)")).to_have_text("10")
+    expect(outputs(tutorial, "asyncio.gather")).to_have_text("[1, 4, 9, 16, 25]")
+    expect(outputs(tutorial, "except RemoteError")).to_contain_text("There is no channel 7")
+    expect(outputs(tutorial, "rpi.notification_handler")).to_contain_text("(4, ")
+
+
+@pytest.mark.parametrize("call", ["pi.heat()", "await pi.aio.heat()"])
+def test_the_stop_button(notebook, call):
+    opened = notebook([SERVERS, call, "pi.add_numbers(3)"])
+    opened.run(0)
+    opened.run(1)
+    expect(opened.page.get_by_text("heating", exact=True)).to_be_visible()
+    opened.page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:interrupt-kernel"]').click()
+    expect(opened.cell(1).get_by_text("Error").or_(opened.cell(1).get_by_text("Interrupt")).first).to_be_visible()
+    opened.run(2)
+    opened.wait_until_idle()
+    expect(opened.cell(2).locator(".jp-OutputArea")).to_have_text("5")
+
+
+def test_cells_queued_behind_a_call(notebook):
+    opened = notebook([SERVERS, "pi.heat()", "pi.add_numbers(1)", "await pi.aio.add_numbers(2)"])
+    # the slow method ends when a task of the person's own gets its turn
+    opened = notebook(
+        [
+            SERVERS,
+            "import asyncio\nasync def later():\n    await asyncio.sleep(1)\n"
+            "    await pi.aio.finish()\ntask = asyncio.create_task(later())",
+            "pi.heat()",
+            "pi.add_numbers(1)",
+            "await pi.aio.add_numbers(2)",
+        ]
+    )
+    opened.run_all()
+    for index, text in ((2, "'it is hot'"), (3, "3"), (4, "4")):
+        expect(opened.cell(index).locator(".jp-OutputArea-executeResult")).to_contain_text(text)
+
+
+def test_completion_and_help(notebook):
+    opened = notebook([SERVERS, "", "pi.add_numbers?"])
+    opened.run(0)
+    opened.run(2)
+    opened.page.wait_for_function("() => true")
+    expect(opened.page.get_by_text("(a: int, b: int = 2) -> int").first).to_be_visible()
+
+    opened.cell(1).locator(".cm-content").click()
+    opened.page.keyboard.type("pi.")
+    opened.page.keyboard.press("Tab")
+    completer = opened.page.locator(".jp-Completer")
+    expect(completer.get_by_text("add_numbers", exact=True)).to_be_visible()
+    expect(completer.get_by_text("heat", exact=True)).to_be_visible()
+    expect(completer.get_by_text("hot", exact=True)).to_have_count(0)
