@@ -49,9 +49,9 @@ DATABASE: Final = os.path.join(HOME_DIR, "manager.sqlite3")
 KNOWN_HOSTS: Final = os.path.join(HOME_DIR, "known_hosts")
 """SSH host keys that a person trusted here, in OpenSSH's format."""
 
-DEFAULT_YEARS_VALID: Final = 100 if sys.maxsize > 2**32 else 15
-"""How long a certificate is valid, in years, unless one says otherwise; as in 1.x, because
-peers pin the certificate and every renewal means a visit to each of them."""
+DEFAULT_YEARS_VALID: Final = 10
+"""How long a certificate is valid, in years, unless one says otherwise. Peers pin it, so each
+renewal means a visit to each of them; but the 100 years of 1.x outlive every key of today."""
 
 IS_WINDOWS: Final = sys.platform == "win32"
 IS_LINUX: Final = sys.platform.startswith("linux")

@@ -17,7 +17,7 @@ from . import constants
 from .asking import Ask, Question
 from .connection import Receiver
 from .constants import CONNECT_TIMEOUT, MESSAGE_LIMIT, PORT, SHUTDOWN_TIMEOUT
-from .line_socket import LineSocket, open_line_socket
+from .line_socket import LineSocket, open_line_socket, peer_certificate
 from .wire.framing import LineTooLongError
 from .wire.handshake import is_manager_name
 from .wire.messages import Message, MessageError, parse, request_line, result_line
@@ -205,11 +205,11 @@ async def _trusted_context(options: ConnectOptions, ask: Ask) -> ssl.SSLContext 
 async def _pin_certificate(options: ConnectOptions, ask: Ask) -> None:
     from . import cryptography
 
-    loop = asyncio.get_running_loop()
     try:
-        pem = await loop.run_in_executor(
-            None, cryptography.fetch_certificate, options.host, options.port, options.timeout
-        )
+        async with asyncio.timeout(options.timeout):
+            pem = await peer_certificate(options.host, options.port)
+    except TimeoutError:
+        raise _too_late(options) from None
     except OSError as error:
         text = str(error)
         if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
@@ -249,34 +249,30 @@ async def _open(
                 options.host,
                 options.port,
                 context=context,
-                timeout=options.timeout,
                 receiver=greeter,
                 limit=MESSAGE_LIMIT,
             )
     except TimeoutError:
-        raise TimeoutError(
-            f"Cannot connect to {options.address} within {options.timeout} seconds"
-        ) from None
+        raise _too_late(options) from None
     except (OSError, ValueError) as error:
-        # in a thread: it may look at the certificate that is offered now
-        loop = asyncio.get_running_loop()
-        why = await loop.run_in_executor(None, _why_not_connected, options, context, error)
-        raise ConnectionError(why) from error
+        raise ConnectionError(await _why_not_connected(options, context, error)) from error
 
 
-def _why_not_connected(
+def _too_late(options: ConnectOptions) -> TimeoutError:
+    return TimeoutError(f"Cannot connect to {options.address} within {options.timeout} seconds")
+
+
+async def _why_not_connected(
     options: ConnectOptions, context: ssl.SSLContext | None, error: Exception
 ) -> str:
     text = str(error) or type(error).__name__
-    if text.startswith("Multiple exceptions"):
-        return f"Cannot connect to {options.address}"
     if "mismatch" in text or "doesn't match" in text or "not valid for" in text:
         return (
             f"{text}\nTo disable hostname checking set assert_hostname=False\n"
             f"Make sure you trust the connection to {options.address} if you decide to do this."
         )
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return f"{text}\n{_changed_certificate(options)}"
+        return f"{text}\n{await _changed_certificate(options)}"
     if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
         return f"{text}\nTry setting disable_tls=True"
     if isinstance(error, ConnectionRefusedError | socket.gaierror):
@@ -286,7 +282,7 @@ def _why_not_connected(
     return f"{text}\nCannot connect to {options.address}"
 
 
-def _changed_certificate(options: ConnectOptions) -> str:
+async def _changed_certificate(options: ConnectOptions) -> str:
     from . import cryptography
 
     path = options.cert_file or cryptography.certificate_path(options.host)
@@ -294,7 +290,8 @@ def _changed_certificate(options: ConnectOptions) -> str:
     with suppress(OSError, ValueError):
         pinned = cryptography.load_certificate(path)
         text += f"  trusted: {cryptography.describe(pinned)['SHA-256']}\n"
-        now = cryptography.fetch_certificate(options.host, options.port, SHUTDOWN_TIMEOUT)
+        async with asyncio.timeout(SHUTDOWN_TIMEOUT):
+            now = await peer_certificate(options.host, options.port)
         offered = cryptography.load_certificate(now)
         text += f"  offered: {cryptography.describe(offered)['SHA-256']}\n"
     return (

@@ -17,7 +17,7 @@ from .connection import READ_SIZE, Receiver
 from .constants import OUTGOING_LIMIT, SHUTDOWN_TIMEOUT, STALL_TIMEOUT
 from .wire.framing import Framer, LineTooLongError
 
-__all__ = ["LineSocket", "open_line_socket"]
+__all__ = ["LineSocket", "open_line_socket", "peer_certificate"]
 
 logger = logging.getLogger(__package__)
 
@@ -40,7 +40,6 @@ async def open_line_socket(
     port: int,
     *,
     context: ssl.SSLContext | None,
-    timeout: float | None,
     receiver: Receiver,
     limit: int,
 ) -> "LineSocket":
@@ -50,43 +49,96 @@ async def open_line_socket(
         host: The hostname or address of the Manager.
         port: The port of the Manager.
         context: What a TLS connection must fulfil; None for a connection that is not encrypted.
-        timeout: Seconds to wait for each step; None to wait for as long as it takes.
         receiver: Handles the lines.
         limit: Most bytes of a line.
 
     Raises:
         OSError: It can't be reached. `ssl.SSLError` is one.
-        TimeoutError: It can't be reached in time.
     """
-    loop = asyncio.get_running_loop()
-    connecting = loop.run_in_executor(None, _connect, host, port, context, timeout)
-    try:
-        sock = await asyncio.shield(connecting)
-    except asyncio.CancelledError:
-        connecting.add_done_callback(_close_unwanted)
-        raise
-    return LineSocket(sock, receiver, limit)
-
-
-def _connect(
-    host: str, port: int, context: ssl.SSLContext | None, timeout: float | None
-) -> socket.socket:
-    sock = socket.create_connection((host, port), timeout)
+    sock = await _connect(host, port)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if context is not None:
-            sock = context.wrap_socket(sock, server_hostname=host)
-        sock.setblocking(False)
+            sock = await _secure(sock, context, host)
     except BaseException:
         sock.close()
         raise
-    return sock
+    return LineSocket(sock, receiver, limit)
 
 
-def _close_unwanted(connecting: "asyncio.Future[socket.socket]") -> None:
-    if not connecting.cancelled() and connecting.exception() is None:
-        connecting.result().close()
+async def peer_certificate(host: str, port: int) -> bytes:
+    """Fetch the certificate that a Manager shows, whether it is trusted or not.
+
+    Returns:
+        The certificate in PEM format.
+
+    Raises:
+        OSError: It can't be reached, or does not use TLS.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    tls = await _secure(await _connect(host, port), context, host)
+    certificate = tls.getpeercert(binary_form=True)
+    tls.close()
+    return ssl.DER_cert_to_PEM_cert(certificate or b"").encode()
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    error: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as reason:  # a family that this computer does not have
+            error = reason
+            continue
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address)
+        except BaseException as reason:
+            sock.close()
+            if not isinstance(reason, OSError):
+                raise
+            error = reason
+        else:
+            return sock
+    raise error or OSError(f"The name {host!r} has no address")
+
+
+async def _secure(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    loop = asyncio.get_running_loop()
+    tls = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        while True:
+            ready = loop.create_future()
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                loop.add_reader(tls, _set, ready)
+                try:
+                    await ready
+                finally:
+                    loop.remove_reader(tls)
+            except ssl.SSLWantWriteError:
+                loop.add_writer(tls, _set, ready)
+                try:
+                    await ready
+                finally:
+                    loop.remove_writer(tls)
+            else:
+                return tls
+    except BaseException:
+        tls.close()
+        raise
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class LineSocket:

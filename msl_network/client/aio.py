@@ -4,6 +4,7 @@ It can be used on any event loop. The connection itself lives on the loop of the
 """
 
 import asyncio
+import functools
 from collections.abc import Callable, Generator
 from typing import Any, Self
 
@@ -11,11 +12,10 @@ from .. import loop_thread
 from ..asking import Ask, Question, ask_in_terminal
 from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
-from .calls import RemoteCallable
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .reply import waited_for
-from .session import Session
+from .session import LinkState, Session
 
 __all__ = ["AsyncClient", "AsyncLink", "connect"]
 
@@ -188,14 +188,8 @@ class AsyncLink(LinkFace):
     Every call of a Service's method takes `timeout=`, the seconds to wait for the reply.
     """
 
-    def __getitem__(self, name: str) -> RemoteCallable:
-        state = self._state
-
-        async def send(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            timeout = kwargs.pop("timeout", None)
-            return await state.request(name, args, kwargs, timeout)
-
-        return RemoteCallable(state, name, send)
+    def _sender(self, name: str) -> Callable[..., Any]:
+        return functools.partial(_send, self._owner, self._state, name)
 
     @property
     def notification_handler(self) -> Callable[..., Any] | None:
@@ -251,3 +245,11 @@ class AsyncLink(LinkFace):
             What its `shutdown_service` returns.
         """
         return await self[SHUTDOWN_SERVICE](*args, **kwargs)
+
+
+async def _send(
+    _: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Send a request; whoever can send one keeps the Client connected."""
+    timeout = kwargs.pop("timeout", None)
+    return await state.request(name, args, kwargs, timeout)

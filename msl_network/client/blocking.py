@@ -12,7 +12,6 @@ from ..asking import Ask, ask_in_terminal, wait, wait_and_answer
 from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
 from .aio import AsyncClient, AsyncLink, ask_in_thread
-from .calls import RemoteCallable
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .reply import Reply
@@ -210,7 +209,6 @@ class Link(LinkFace):
 
     def __init__(self, client: Client, state: LinkState) -> None:
         super().__init__(state, client)
-        self._callables: dict[str, RemoteCallable] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -218,13 +216,8 @@ class Link(LinkFace):
     def __exit__(self, *_: object) -> None:
         self.unlink()
 
-    def __getitem__(self, name: str) -> RemoteCallable:
-        known = self._callables.get(name)
-        if known is None:
-            # of the Client and the state: with the link in it, the link would keep itself alive
-            send = functools.partial(_send, self._owner, self._state, name)
-            known = self._callables[name] = RemoteCallable(self._state, name, send)
-        return known
+    def _sender(self, name: str) -> Callable[..., Any]:
+        return functools.partial(_send, self._owner, self._state, name)
 
     @property
     def aio(self) -> AsyncLink:

@@ -1,6 +1,5 @@
-"""A Service's attributes as they look on a link: callables with a signature and a docstring."""
+"""A Service's attributes as they look on a link: functions with a signature and a docstring."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -8,46 +7,39 @@ from .errors import UnknownAttributeError
 from .session import LinkState
 from .signature import parse_signature
 
-__all__ = ["RemoteCallable", "attribute_names", "check_attribute"]
+__all__ = ["attribute_names", "check_attribute", "remote_callable"]
 
 
-class RemoteCallable:
-    """An attribute of a Service, to be called.
+def remote_callable(state: LinkState, name: str, send: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function of an attribute of a Service.
 
     Args:
         state: The link.
         name: The name of the attribute.
-        send: Called with the arguments, sends the request.
+        send: Called with the positional and the keyword arguments; sends the request.
+
+    Returns:
+        A function with the signature that the Service tells, for `help`, `?` and completion.
     """
+    offer = state.identity.get("attributes", {}).get(name)
+    signature = parse_signature(offer)
 
-    def __init__(self, state: LinkState, name: str, send: Callable[..., Any]) -> None:
-        self.__name__ = name
-        self.__qualname__ = f"{state.service}.{name}"
-        self._service = state.service
-        self._send = send
-        self._offer = state.identity.get("attributes", {}).get(name)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return send(args, kwargs)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request for the attribute to the Service."""
-        return self._send(args, kwargs)
-
-    @property
-    def __signature__(self) -> inspect.Signature | None:
-        return parse_signature(self._offer)
-
-    @property
-    def __doc__(self) -> str:  # type: ignore[override]
-        where = f"of the Service {self._service!r}"
-        if isinstance(self._offer, str) and self._offer.startswith("("):
-            return f"{self.__name__}{self._offer}\n\nA method {where}."
-        if self._offer is None:
-            return f"An attribute {where}."
-        return f"An attribute {where}, {self._offer!r} when the link was made."
-
-    def __repr__(self) -> str:
-        if isinstance(self._offer, str) and self._offer.startswith("("):
-            return f"<{self.__qualname__}{self._offer}>"
-        return f"<{self.__qualname__}>"
+    call.__name__, call.__qualname__ = name, f"{state.service}.{name}"
+    if signature is not None:
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        call.__doc__ = f"A method of the Service {state.service!r}."
+    elif isinstance(offer, str) and offer.startswith("("):
+        call.__doc__ = f"{name}{offer}\n\nA method of the Service {state.service!r}."
+    elif offer is None:
+        call.__doc__ = f"An attribute of the Service {state.service!r}."
+    else:
+        call.__doc__ = (
+            f"An attribute of the Service {state.service!r}, {offer!r} when the link was made."
+        )
+    return call
 
 
 def attribute_names(state: LinkState) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .calls import RemoteCallable, attribute_names, check_attribute
+from .calls import attribute_names, check_attribute, remote_callable
 from .session import LinkState, Session
 
 __all__ = ["ClientFace", "LinkFace"]
@@ -58,6 +58,7 @@ class LinkFace:
         self._state = state
         # a link keeps its Client, which closes the connection when it is gone
         self._owner = owner
+        self._callables: dict[str, Callable[..., Any]] = {}
 
     def __repr__(self) -> str:
         where = f"{self.service_name}[{self.service_address}]"
@@ -65,13 +66,23 @@ class LinkFace:
             return f"<Un-Linked from {where}>"
         return f"<Link with {where} at Manager[{self._state.manager}]>"
 
-    def __getattr__(self, name: str) -> RemoteCallable:
+    def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
         check_attribute(self._state, name)
         return self[name]
 
-    def __getitem__(self, name: str) -> RemoteCallable:
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        known = self._callables.get(name)
+        if known is None:
+            known = self._callables[name] = remote_callable(self._state, name, self._sender(name))
+        return known
+
+    def _sender(self, name: str) -> Callable[..., Any]:
+        """A function that sends a request for an attribute, given its arguments.
+
+        The link must not be in it: the link has the function, and would keep itself alive.
+        """
         raise NotImplementedError
 
     def __dir__(self) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import socket
 import sqlite3
 import ssl
 from collections.abc import Sequence
@@ -28,6 +27,10 @@ logger = logging.getLogger(__package__)
 
 TLS_HANDSHAKE_TIMEOUT = 30.0
 """Seconds that a peer has for the TLS part of connecting, where nobody types anything."""
+
+EVERY_INTERFACE = ("::", "0.0.0.0")
+"""IPv6 first, so that an address in use is reported as 1.x's documentation has it. What this
+computer has no sockets for is passed over."""
 
 
 class CannotStartError(Exception):
@@ -192,17 +195,6 @@ def _close(tables: Tables) -> None:
         table.close()
 
 
-def _every_interface() -> list[str]:
-    # IPv6 first: an address in use is then reported as 1.x's documentation has it. Where IPv6 is
-    # switched off, an event loop that is given no host at all fails.
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return ["0.0.0.0"]
-    return ["::", "0.0.0.0"]
-
-
 async def start(plan: Plan, *, message_limit: int = MESSAGE_LIMIT) -> Running:
     """Start a Manager on the running loop.
 
@@ -225,7 +217,7 @@ async def start(plan: Plan, *, message_limit: int = MESSAGE_LIMIT) -> Running:
     try:
         server = await loop.create_server(
             lambda: managers[0].connect(),
-            host=plan.host or _every_interface(),
+            host=plan.host or EVERY_INTERFACE,
             port=plan.port,
             backlog=1000,
             start_serving=False,

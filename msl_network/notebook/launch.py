@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["LaunchedClient", "connect"]
 
+logger = logging.getLogger(__package__)
+
 LOOK_TIMEOUT = 3.0
 """Seconds to wait for a Manager that may be there."""
+
+_EXPECTED = (OSError, RuntimeError, ValueError, KeyboardInterrupt)
+"""What goes wrong in a laboratory rather than in a program."""
 
 _LOADED_CERTIFICATE = re.compile(r"loaded certificate (.+)$")
 
@@ -151,7 +158,11 @@ def connect(
         steps.finish(error)
         if connection is not None:
             wait(loop_thread.submit(_end(manager, connection)))
-        raise
+        if not isinstance(error, _EXPECTED):
+            raise
+        # its text says what to do; the ways inside of this package would push it out of sight
+        logger.debug("cannot connect to %s", host, exc_info=True)
+        raise error.with_traceback(None) from None
     if isinstance(client, LaunchedClient):
         client.remote_manager, client._connection = manager, connection
     elif connection is not None:
@@ -215,8 +226,6 @@ async def _pin_certificate(
         found = _LOADED_CERTIFICATE.search(line)
         if found is None:
             continue
-        import shlex
-
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             text = await run_command(connection, f"cat {shlex.quote(found[1])}")
             pem = "\n".join(text).encode() + b"\n"

@@ -18,7 +18,7 @@ LOG_LINES = 200
 LIVE_LINES = 8
 """Lines of the log that are shown while it grows."""
 
-_SIGNS = {"running": "&#8987;", "done": "&#10004;", "failed": "&#10008;"}
+_SIGNS = {"running": "&#9675;", "done": "&#10004;", "failed": "&#10008;"}
 _COLOURS = {
     "running": "inherit",
     "done": "var(--jp-success-color0, #1b7f37)",
@@ -41,6 +41,7 @@ class Steps:
         self.total = total
         self._steps: list[tuple[str, State, float]] = []
         self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._error = ""
 
     @property
     def state(self) -> State:
@@ -62,9 +63,9 @@ class Steps:
         if error is None:
             self.end()
         else:
-            # the error itself is shown, too: all of its text, and not only its first line
-            lines = str(error).splitlines()
-            self._end("failed", lines[0] if lines else type(error).__name__)
+            # the whole text stands below, where the error itself is shown
+            self._error = str(error) or type(error).__name__
+            self._end("failed", self._error.splitlines()[0])
 
     def log(self, line: str) -> None:
         """Add a line to the log."""
@@ -97,7 +98,7 @@ class WidgetSteps(Steps):
 
         super().__init__(title, total)
         self._bar = ipywidgets.IntProgress(
-            max=total, bar_style="info", layout=ipywidgets.Layout(width="100%", height="6px")
+            max=total, bar_style="info", layout=ipywidgets.Layout(width="100%", height="1.2em")
         )
         self._text = ipywidgets.HTML(self.as_html())
         self._widget = ipywidgets.VBox(
@@ -153,7 +154,8 @@ class WidgetSteps(Steps):
         )
         if self.state == "running":
             return log
-        opened = " open" if self.state == "failed" else ""
+        # an error of the far side has the log in it already
+        opened = " open" if self._error and lines[-1] not in self._error else ""
         return f"<details{opened}><summary>Log of the far side</summary>{log}</details>"
 
 

@@ -27,6 +27,7 @@ async def _left_on_both():
     return await _left() + await asyncio.wrap_future(loop_thread.submit(on_network))
 """
 
+
 def assert_usable(kernel):
     """The Client lives on after what happened, and nothing of it is left."""
     assert kernel.run("link.add(3, b=4)").value == 7
@@ -124,7 +125,9 @@ async def measure_and_finish():
 
 
 def test_cells_queued_behind_a_call_all_run(connected, oven):
-    cells = [connected.start(code) for code in ("link.heat()", "link.add(1)", "await link.aio.add(2)")]
+    cells = [
+        connected.start(code) for code in ("link.heat()", "link.add(1)", "await link.aio.add(2)")
+    ]
     reach(oven)
     oven.hot.set()
     assert [connected.finish(cell).value for cell in cells] == ["hot", 3, 4]

@@ -12,7 +12,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 class Odd(Service):
     unit = "<script>alert(1)</script>"
-    many = list(range(1000))
+    many = tuple(range(1000))
 
     def measure(self, x: str = "<b>") -> "float | None":
         """Measure."""

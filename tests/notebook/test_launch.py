@@ -177,8 +177,10 @@ def test_a_script_that_fails(kernel, pi):
     assert cell.error[0] == "RuntimeError"
     assert "ValueError: no instrument" in cell.error[1]
     html = cell.shown[0]["text/html"]
-    assert "<details open" in html
     assert "looking for &lt;b&gt;it" in html
+    # the text of the error has the log, and is not below all the ways through the package
+    assert "<details open" not in html
+    assert "asking.py" not in cell.text
     assert_nothing_left(pi)
 
 
@@ -204,4 +206,5 @@ def test_a_service_that_is_not_there(kernel, pi):
     cell = kernel.fail(connect(pi, service="Laser", timeout=2))
     assert cell.error[:2] == ("TimeoutError", "The 'Laser' service is not available")
     assert "failed: Connecting to the Manager" in cell.text
+    assert "<details open" in cell.shown[0]["text/html"]
     assert_nothing_left(pi)
