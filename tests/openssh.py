@@ -44,6 +44,7 @@ kwargs = parse_console_script_kwargs()
 (home / "seen.txt").write_text(
     " ".join(sys.argv) + "\\n" + "\\n".join(f"{{k}}={{v}}" for k, v in os.environ.items())
 )
+(home / "pid").write_text(str(os.getpid()))
 how = kwargs.get("how")
 if how == "silent":
     print("looking for the instrument")
@@ -53,7 +54,6 @@ else:
     print("preparing")
     server = socket.create_server(("127.0.0.1", kwargs.get("port", 0)))
     print("Network Manager running on here:%d" % server.getsockname()[1])
-(home / "pid").write_text(str(os.getpid()))
 try:
     while True:
         signal.pause()

@@ -79,7 +79,7 @@ class CallPanel(Panel):
                 style={"description_width": LABEL_WIDTH},
                 layout=ipywidgets.Layout(width="auto", max_width="32em"),
             ),
-            "timeout": text_field("Timeout", "", "seconds; empty for none", max_width="20em"),
+            "timeout": text_field("Timeout", "", "none, or seconds", max_width="20em"),
         }
         self.buttons = {
             "Call": button("Call", "Send the request", self.call, button_style="primary"),
@@ -217,7 +217,7 @@ class CallPanel(Panel):
         )
         self._calls.value = (
             '<div class="msl-scroll"><table class="msl-table"><thead><tr>'
-            '<th scope="col">History</th><th scope="col">outcome</th><th scope="col">time</th>'
+            '<th scope="col">History</th><th scope="col">Outcome</th><th scope="col">Time</th>'
             f"</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 

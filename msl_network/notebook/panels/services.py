@@ -17,7 +17,7 @@ __all__ = ["ServicesPanel"]
 REFRESH: Final = 2.0
 """Seconds between two looks at what is on the Manager, while the panel is on a page."""
 
-_HEAD: Final = ("Service", "address", "most Clients", "language", "attributes")
+_HEAD: Final = ("Service", "Address", "Most Clients", "Language", "Attributes")
 
 
 class ServicesPanel(Panel):
