@@ -1,7 +1,10 @@
 """A Client and its one link in one object, to be subclassed."""
 
 import asyncio
+import contextlib
+import sys
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -48,7 +51,11 @@ class LinkedClient:
         except BaseException:
             client.disconnect()
             raise
-        link.notification_handler = self._notified
+        # not the method itself, which would keep this object alive
+        notified = weakref.WeakMethod(self._notified)
+        link.notification_handler = lambda *args, **kwargs: (
+            None if (handle := notified()) is None else handle(*args, **kwargs)
+        )
         self._notification_handler: Callable[..., Any] | None = None
         self._client, self._link, self._last_link = client, link, link
         self._address_manager, self._name, self._port = (
@@ -68,6 +75,15 @@ class LinkedClient:
 
     def __exit__(self, *_: object) -> None:
         self.disconnect()
+
+    def __del__(self) -> None:
+        # as in 1.x: what `disconnect` is overridden to do, such as shutting the Service down, is
+        # done when a script lets go of this object, too. At the end of the interpreter there is
+        # no thread left that could do it
+        overridden = type(self).disconnect is not LinkedClient.disconnect
+        if overridden and self.is_connected() and not sys.is_finalizing():
+            with contextlib.suppress(Exception):
+                self.disconnect()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

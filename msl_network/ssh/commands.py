@@ -8,7 +8,7 @@ import asyncssh
 from ..asking import wait_and_answer
 from .connecting import SSHClient, login_of
 
-__all__ = ["exec_command", "run", "run_command"]
+__all__ = ["exec_command", "run", "run_command", "start_process"]
 
 SHOWN = 20_000
 """Most characters of a command's output that are shown in an error."""
@@ -88,15 +88,49 @@ async def run(
     """
     try:
         async with asyncio.timeout(timeout):
-            process = await connection.create_process(command, errors="replace")
+            process = await start_process(connection, command)
             try:
-                process.stdin.write(text)
-                process.stdin.write_eof()
+                with contextlib.suppress(BrokenPipeError):  # it has ended without reading
+                    process.stdin.write(text)
+                    process.stdin.write_eof()
                 return await process.wait()
             finally:
-                if process.returncode is None:
-                    with contextlib.suppress(OSError):
-                        process.terminate()
-                process.close()
+                _end(process)
     except (asyncssh.Error, BrokenPipeError) as error:
         raise ConnectionError(f"No SSH connection to run a command: {error}") from error
+
+
+async def start_process(
+    connection: asyncssh.SSHClientConnection, command: str
+) -> asyncssh.SSHClientProcess[str]:
+    """Start a command; who gives up waiting for that leaves nothing running.
+
+    Args:
+        connection: An open connection.
+        command: The command, for the shell of the user.
+
+    Raises:
+        asyncssh.Error: The connection is closed, or the far side refuses.
+    """
+    made: list[asyncssh.SSHClientProcess[str]] = []
+
+    def make() -> asyncssh.SSHClientProcess[str]:
+        made.append(asyncssh.SSHClientProcess())
+        return made[-1]
+
+    try:
+        # what `create_process` does, except that it forgets a process that is not yet confirmed
+        await connection.create_session(make, command, errors="replace")
+        await made[-1].redirect(asyncssh.PIPE, asyncssh.PIPE, asyncssh.PIPE)
+    except asyncio.CancelledError:
+        for process in made:
+            _end(process)
+        raise
+    return made[-1]
+
+
+def _end(process: asyncssh.SSHClientProcess[str]) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(OSError):
+            process.terminate()
+    process.close()

@@ -16,7 +16,7 @@ import asyncssh
 
 from .. import constants, loop_thread, trust
 from ..asking import Ask, Question, wait, wait_and_answer
-from .commands import run, run_command
+from .commands import run, run_command, start_process
 from .connecting import ClientKeys, close_connection, login_of, open_connection, refuse
 from .console import GRACE, KWARGS, UNTIL_EOF
 
@@ -301,7 +301,7 @@ async def run_manager(
     check = "" if sudo else _CHECK.format(path=path)
     script = (_STAYING if stay else _BOUND).format(check=check, command=command, log=log_path)
     try:
-        process = await connection.create_process(_in_shell(script), errors="replace")
+        process = await start_process(connection, _in_shell(script))
     except asyncssh.Error as error:
         raise ConnectionError(f"No SSH connection to start a Manager: {error}") from error
     manager = RemoteManager(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from msl_network import LinkedClient, RemoteError
+from msl_network import LinkedClient, RemoteError, connect
 
 from .conftest import Bench
 
@@ -95,3 +95,20 @@ def test_spawn(manager, bench):
     with LinkedClient("Bench", **manager.kwargs) as linked, linked.spawn("Second") as second:
         assert (second.name, second.service_name) == ("Second", "Bench")
         assert second.add(1) == 2
+
+
+def test_what_disconnect_does_is_done_when_it_is_let_go(manager):
+    class Ending(LinkedClient):
+        def disconnect(self, timeout=None):
+            self.shutdown_service()
+            super().disconnect(timeout)
+
+    service = Bench(name="Ending")
+    with service.start_in_background(**manager.kwargs), connect(**manager.kwargs) as other:
+        linked = Ending("Ending", **manager.kwargs)
+        assert linked.add(1) == 2
+        del linked
+        deadline = time.monotonic() + 20
+        while "Ending" in other.identities()["services"]:
+            assert time.monotonic() < deadline
+        assert len(other.identities()["clients"]) == 1
