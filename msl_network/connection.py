@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from .constants import OUTGOING_LIMIT, STALL_TIMEOUT
+from .heartbeat import PING_LINE, Heartbeat, keep_alive
 from .wire.framing import Framer, LineTooLongError
 
 __all__ = ["Connection", "Receiver"]
@@ -75,6 +76,8 @@ class Connection(asyncio.BufferedProtocol):
         self._written = 0
         self._taken = 0
         self._closing = False
+        self._heart: Heartbeat | None = None
+        self.heard = False
         self._paused_lines: list[bytes] | None = None
         self.lost_reason: str | None = None
 
@@ -84,6 +87,7 @@ class Connection(asyncio.BufferedProtocol):
         """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_SIZE)
+        keep_alive(self.info("socket"))
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._receiver = self._made(self)
@@ -96,6 +100,7 @@ class Connection(asyncio.BufferedProtocol):
         """See `asyncio.BufferedProtocol`."""
         if self._closing:
             return
+        self.heard = True
         data = bytes(self._view[:nbytes])
         try:
             lines = self._framer.feed(data)
@@ -120,6 +125,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         self._pending.clear()
         self._stop_stall_timer()
+        if self._heart is not None:
+            self._heart.stop()
         if not self._closed.done():
             self._closed.set_result(None)
         self._receiver.connection_lost(exc)
@@ -176,6 +183,10 @@ class Connection(asyncio.BufferedProtocol):
             self._flush()
         return True
 
+    def start_heartbeat(self, interval: float) -> None:
+        """Give signs of life from now on, and expect them, in seconds."""
+        self._heart = Heartbeat(self, interval)
+
     def pause_lines(self) -> None:
         """Keep lines back until `resume_lines`, while an earlier one is being looked into."""
         if self._paused_lines is None:
@@ -230,7 +241,8 @@ class Connection(asyncio.BufferedProtocol):
                 if self._paused_lines is not None:
                     self._paused_lines += lines[i:]
                     return
-                receive(line)
+                if line != PING_LINE:
+                    receive(line)
         finally:
             batch, _batch = _batch, outer
             for connection in batch:

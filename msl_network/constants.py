@@ -30,6 +30,12 @@ DISCONNECT_REQUEST: Final = "__disconnect__"
 SHUTDOWN_SERVICE: Final = "shutdown_service"
 SHUTDOWN_MANAGER: Final = "shutdown_manager"
 
+PING: Final = "__ping__"
+"""The attribute of the line that says no more than that its sender is alive."""
+
+FEATURES: Final = ("ping",)
+"""What goes beyond 1.x. It is used between two peers where both have named it."""
+
 NETWORK_MANAGER_RUNNING_PREFIX: Final = "Network Manager running on"
 """A Manager logs a line with this text when it is ready; `ssh.start_manager` waits for it."""
 
@@ -69,6 +75,10 @@ signatures has some 50 kB, and nobody who is not known yet gets more."""
 HANDSHAKE_TIMEOUT: Final = 120.0
 """Seconds that a peer has to authenticate and identify itself. A person may be typing a
 password: 1.x asks for it in the middle of connecting."""
+
+HEARTBEAT: Final = 10.0
+"""Seconds between two signs of life. A peer that gives none for two of them is dropped: soon enough
+for who waits, late enough for a driver that keeps Python's lock for some seconds."""
 
 STALL_TIMEOUT: Final = 10.0
 """Seconds without any progress after which a peer that does not read is dropped."""

@@ -343,7 +343,10 @@ async def _authenticate(
         if message.error:
             raise _refusal(message)
         if message.attribute == "identity":
-            connection.send(result_line(identity))
+            if "ping" in message.features:
+                connection.start_heartbeat(message.heartbeat or constants.HEARTBEAT)
+            # a Manager of 1.x does not name any, and does not read these
+            connection.send(result_line({**identity, "features": constants.FEATURES}))
             connection.send(request_line("identity", service=constants.MANAGER, uid=proof))
         elif message.attribute is not None and not message.uid:
             answer = await _ask_while_connected(credentials.answer(message, ask), connection)

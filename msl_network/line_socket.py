@@ -15,6 +15,7 @@ from typing import Any
 
 from .connection import READ_SIZE, Receiver
 from .constants import OUTGOING_LIMIT, SHUTDOWN_TIMEOUT, STALL_TIMEOUT
+from .heartbeat import PING_LINE, Heartbeat, keep_alive
 from .wire.framing import Framer, LineTooLongError
 
 __all__ = ["LineSocket", "open_line_socket", "peer_certificate"]
@@ -58,7 +59,7 @@ async def open_line_socket(
     sock = await _connect(host, port)
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        keep_alive(sock)
         if context is not None:
             sock = await _secure(sock, context, host)
     except BaseException:
@@ -170,6 +171,8 @@ class LineSocket:
         self._emptied = threading.Event()
         self._thread = threading.get_ident()
         self._closing = False
+        self._heart: Heartbeat | None = None
+        self.heard = False
         self._stall_timer: asyncio.TimerHandle | None = None
         self._taken = False
         self._loop.add_reader(sock, self._readable)
@@ -223,6 +226,10 @@ class LineSocket:
                 self._emptied.wait(BATCH_WAIT)
         return True
 
+    def start_heartbeat(self, interval: float) -> None:
+        """Give signs of life from now on, and expect them, in seconds; on the loop."""
+        self._heart = Heartbeat(self, interval)
+
     def close(self) -> None:
         """Close the connection when what waits for the Manager has been sent."""
         if not self._closed.done() and not self._loop.is_closed():
@@ -258,6 +265,7 @@ class LineSocket:
             return
         if self._closing:
             return
+        self.heard = True
         try:
             lines = self._framer.feed(data)
         except LineTooLongError as error:
@@ -269,7 +277,8 @@ class LineSocket:
             return
         receive = self._receiver.line_received
         for line in lines:
-            receive(line)
+            if line != PING_LINE:
+                receive(line)
 
     def _read(self) -> bytes:
         view, sock = self._view, self._sock
@@ -391,6 +400,8 @@ class LineSocket:
         self._closing = True
         self._closed.set_result(None)
         self._stop_stall_timer()
+        if self._heart is not None:
+            self._heart.stop()
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         with self._lock:

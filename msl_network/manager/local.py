@@ -5,7 +5,7 @@ import tempfile
 from typing import Any, Self
 
 from .. import asking, loop_thread
-from ..constants import MESSAGE_LIMIT
+from ..constants import HEARTBEAT, MESSAGE_LIMIT
 from .manager import Manager
 from .starting import CannotStartError, Plan, Running, prepare, start
 
@@ -35,6 +35,7 @@ class LocalManager:
         cert_file: The path of a certificate to use; None for a temporary one.
         key_file: The path of its private key.
         message_limit: Most bytes of a message.
+        heartbeat: Seconds between two signs of life.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class LocalManager:
         cert_file: str | None = None,
         key_file: str | None = None,
         message_limit: int = MESSAGE_LIMIT,
+        heartbeat: float = HEARTBEAT,
     ) -> None:
         self._options: dict[str, Any] = {
             "host": host,
@@ -65,7 +67,7 @@ class LocalManager:
         self._given_cert = cert_file
         self._cert_file = cert_file
         self._key_file = key_file
-        self._message_limit = message_limit
+        self._limits: dict[str, Any] = {"message_limit": message_limit, "heartbeat": heartbeat}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._running: Running | None = None
 
@@ -121,9 +123,7 @@ class LocalManager:
         self._folder = tempfile.TemporaryDirectory(prefix="msl-network-")
         try:
             plan = self._prepare(self._folder.name)
-            self._running = asking.wait(
-                loop_thread.submit(start(plan, message_limit=self._message_limit))
-            )
+            self._running = asking.wait(loop_thread.submit(start(plan, **self._limits)))
         except CannotStartError as error:
             self._folder.cleanup()
             raise RuntimeError(str(error)) from None

@@ -11,9 +11,12 @@ from typing import Any
 
 from ..connection import Connection
 from ..constants import (
+    FEATURES,
     HANDSHAKE_LIMIT,
+    HEARTBEAT,
     HOSTNAME,
     MESSAGE_LIMIT,
+    PING,
     SHUTDOWN_MANAGER,
     SHUTDOWN_TIMEOUT,
 )
@@ -73,6 +76,7 @@ class Manager:
         tables: The tables of its database, opened with `check_same_thread=False`.
         password: The password, where that is the authentication.
         message_limit: Most bytes of a message.
+        heartbeat: Seconds between two signs of life.
     """
 
     def __init__(
@@ -83,11 +87,13 @@ class Manager:
         tables: Tables,
         password: str | None = None,
         message_limit: int = MESSAGE_LIMIT,
+        heartbeat: float = HEARTBEAT,
     ) -> None:
         self.port = port
         self.authentication = authentication
         self.password = password
         self.message_limit = message_limit
+        self.heartbeat = heartbeat
         self.network_name = f"Manager[{HOSTNAME}:{port}]"
         self.registry = Registry(self.network_name)
         self.peers: set[Peer] = set()
@@ -136,7 +142,10 @@ class Manager:
 
     def question(self, attribute: str, args: list[str]) -> bytes:
         """Write what the Manager asks a device."""
-        return request_line(attribute, args, requester=self.network_name)
+        more: dict[str, Any] = {}
+        if attribute == "identity":
+            more = {"features": FEATURES, "heartbeat": self.heartbeat}
+        return request_line(attribute, args, requester=self.network_name, **more)
 
     def registered(self, peer: Peer) -> None:
         """Note which connection a registered device has."""
@@ -192,6 +201,8 @@ class Manager:
         attribute = message.attribute
         if attribute is None:
             peer.fail(message, ValueError("A request needs an `attribute`"))
+        elif attribute == PING:
+            pass  # written differently from how this package does
         elif attribute == "identity":
             self._answer(peer, message, self.identity())
         elif attribute in ("link", "unlink", "acquire_lock", "release_lock"):

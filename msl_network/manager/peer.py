@@ -210,6 +210,8 @@ class Peer:
         self._deadline.cancel()
         self.network_name = network_name
         self.connection.limit_lines(self.manager.message_limit)
+        if "ping" in identity.features:
+            self.connection.start_heartbeat(self.manager.heartbeat)
         self.manager.registered(self)
         kind = "service" if isinstance(identity, ServiceIdentity) else "client"
         logger.info("%s is a new %s connection", self, kind.title())

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import constants
 from ..constants import (
+    HEARTBEAT,
     HOSTNAME,
     MESSAGE_LIMIT,
     NETWORK_MANAGER_RUNNING_PREFIX,
@@ -195,7 +196,9 @@ def _close(tables: Tables) -> None:
         table.close()
 
 
-async def start(plan: Plan, *, message_limit: int = MESSAGE_LIMIT) -> Running:
+async def start(
+    plan: Plan, *, message_limit: int = MESSAGE_LIMIT, heartbeat: float = HEARTBEAT
+) -> Running:
     """Start a Manager on the running loop.
 
     Raises:
@@ -233,6 +236,7 @@ async def start(plan: Plan, *, message_limit: int = MESSAGE_LIMIT) -> Running:
         tables=tables,
         password=plan.password,
         message_limit=message_limit,
+        heartbeat=heartbeat,
     )
     managers.append(manager)
     await server.start_serving()

@@ -65,6 +65,8 @@ class Message(msgspec.Struct, gc=False):
         message: The text of that error, `"Type: text"`.
         traceback: The lines of that error's traceback.
         requester: The network name of the Client that a request comes from or a reply goes to.
+        features: What a Manager can do beyond 1.x; in its request for the identity.
+        heartbeat: Seconds between two signs of life, where it can `ping`.
     """
 
     attribute: str | None = None
@@ -77,6 +79,8 @@ class Message(msgspec.Struct, gc=False):
     message: str | None = ""
     traceback: list[str] | str | None = None
     requester: str | None = None
+    features: list[str] = []
+    heartbeat: float = 0.0
 
     @property
     def is_reply(self) -> bool:
@@ -119,6 +123,7 @@ class ClientIdentity(msgspec.Struct, kw_only=True):
     name: str
     language: str = "unknown"
     os: str = "unknown"
+    features: list[str] = []
 
 
 class ServiceIdentity(ClientIdentity, kw_only=True):
@@ -232,6 +237,7 @@ def request_line(
     service: str | None = None,
     requester: str | None = None,
     uid: str = "",
+    **more: Any,
 ) -> bytes:
     """Write a request: a Client's to a Service or the Manager, or a Manager's to a device.
 
@@ -249,7 +255,7 @@ def request_line(
     if requester is not None:
         fields["requester"] = requester
     fields["uid"] = uid
-    return encode(fields) + END
+    return encode({**fields, **more} if more else fields) + END
 
 
 class _Passed(msgspec.Struct):

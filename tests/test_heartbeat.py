@@ -1,0 +1,167 @@
+"""Signs of life: who gives none is dropped, who is busy is not, who is of 1.x is left in peace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from msl_network import LocalManager, RemoteError, Service, connect
+
+from .laboratory import eventually
+from .raw import RawPeer
+
+BEAT = 0.5  # seconds
+
+PROGRAM = """
+import json, sys
+from msl_network import LocalManager, Service, connect
+
+role, kwargs = sys.argv[1], json.loads(sys.argv[2])
+
+class Frozen(Service):
+    def wait(self):
+        print("called", flush=True)
+        sys.stdin.readline()
+
+if role == "service":
+    with Frozen().start_in_background(**kwargs):
+        print("ready", flush=True)
+        sys.stdin.readline()
+elif role == "client":
+    link = connect(**kwargs).link("Bench")
+    link.acquire_lock()
+    print("ready", flush=True)
+    sys.stdin.readline()
+else:
+    with LocalManager(**kwargs) as manager:
+        print(json.dumps({"port": manager.port}), flush=True)
+        sys.stdin.readline()
+"""
+
+
+class Bench(Service):
+    def compute(self, seconds: float) -> int:
+        deadline = time.monotonic() + seconds
+        number = 0
+        while time.monotonic() < deadline:
+            number += 1
+        return number
+
+
+@pytest.fixture
+def program():
+    """Start a peer in a process of its own, which can be frozen: it sends no packet then."""
+    running = []
+
+    def start(role, kwargs):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, role, json.dumps(kwargs)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process, process.stdout.readline()
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+@pytest.fixture
+def manager():
+    with LocalManager(heartbeat=BEAT) as manager:
+        yield manager
+
+
+def freeze(process):
+    os.kill(process.pid, signal.SIGSTOP)
+
+
+def test_frozen_service(manager, program):
+    service, _ = program("service", manager.kwargs)
+    with connect(**manager.kwargs) as client:
+        link = client.link("Frozen")
+        reply = link.wait(asynchronous=True)
+        assert service.stdout.readline() == "called\n"
+        freeze(service)
+        with pytest.raises(RemoteError, match="'Frozen' service disconnected before it replied"):
+            reply.result(20)
+        assert client.identities()["services"] == {}
+
+
+def test_frozen_client_that_holds_a_lock(manager, program):
+    with (
+        Bench().start_in_background(**manager.kwargs),
+        connect(**manager.kwargs) as other,
+    ):
+        client, _ = program("client", manager.kwargs)
+        with pytest.raises(RemoteError, match="locked"):
+            other.link("Bench")
+        freeze(client)
+        eventually(lambda: len(other.identities()["clients"]) == 1)
+        assert other.link("Bench").compute(0) == 0
+
+
+def test_frozen_manager(program):
+    manager, line = program("manager", {"heartbeat": BEAT, "disable_tls": True})
+    kwargs = {"host": "127.0.0.1", "disable_tls": True, **json.loads(line)}
+    with Bench().start_in_background(**kwargs) as service, connect(**kwargs) as client:
+        reply = client.link("Bench").compute(60, asynchronous=True)
+        freeze(manager)
+        with pytest.raises(ConnectionAbortedError, match=r"it was silent for 1 seconds"):
+            reply.result(20)
+        service.wait(20)
+        assert not client.is_connected()
+        with pytest.raises(ConnectionError, match="Disconnected from Manager"):
+            client.identities()
+
+
+def test_who_computes_is_alive(manager):
+    # a method and a caller that both keep Python busy for many beats
+    with (
+        Bench().start_in_background(**manager.kwargs) as service,
+        connect(**manager.kwargs) as client,
+    ):
+        reply = client.link("Bench").compute(8 * BEAT, asynchronous=True)
+        assert Bench.compute(None, 8 * BEAT) > 0
+        assert reply.result(20) > 0
+        assert service.is_running()
+
+
+def test_nothing_to_say_for_long(manager):
+    with connect(**manager.kwargs) as client, connect(**manager.kwargs) as other:
+        until = time.monotonic() + 6 * BEAT
+        while time.monotonic() < until:
+            assert len(other.identities()["clients"]) == 2
+        assert client.is_connected()
+        assert client.identities()["port"] == manager.port
+
+
+def test_peer_of_1x_is_not_expected_to_beat(manager):
+    with RawPeer(manager.port).client() as raw:
+        raw.socket.settimeout(6 * BEAT)
+        with pytest.raises(TimeoutError):
+            raw.socket.recv(1)  # and is sent nothing that it does not know
+        assert raw.ask("identity")["result"]["port"] == manager.port
+
+
+def test_peer_that_promises_to_beat_and_does_not(manager):
+    with RawPeer(manager.port) as raw:
+        question = raw.read()
+        assert question["features"] == ["ping"]
+        assert question["heartbeat"] == BEAT
+        raw.send({"result": {"type": "client", "name": "Silent", "features": ["ping"]}})
+        ping = {"attribute": "__ping__", "service": "Manager"}
+        assert raw.read() == ping
+        # any way to write it will do, and a ping is not answered
+        raw.send(json.dumps(ping, indent=1).replace("\n", "").encode() + b"\r\n")
+        while (message := raw.read()) is not None:
+            assert message == ping
