@@ -16,7 +16,13 @@ from typing import Any
 from . import constants
 from .asking import Ask, Question
 from .connection import Receiver
-from .constants import CONNECT_TIMEOUT, MESSAGE_LIMIT, PORT, SHUTDOWN_TIMEOUT
+from .constants import (
+    CONNECT_TIMEOUT,
+    HANDSHAKE_LIMIT,
+    MESSAGE_LIMIT,
+    PORT,
+    SHUTDOWN_TIMEOUT,
+)
 from .line_socket import LineSocket, open_line_socket, peer_certificate
 from .wire.framing import LineTooLongError
 from .wire.handshake import is_manager_name
@@ -250,7 +256,7 @@ async def _open(
                 options.port,
                 context=context,
                 receiver=greeter,
-                limit=MESSAGE_LIMIT,
+                limit=HANDSHAKE_LIMIT,
             )
     except TimeoutError:
         raise _too_late(options) from None
@@ -343,6 +349,8 @@ async def _authenticate(
         if message.error:
             raise _refusal(message)
         if message.attribute == "identity":
+            # its own identity, which is its next answer, has those of all devices in it
+            connection.limit_lines(MESSAGE_LIMIT)
             if "ping" in message.features:
                 connection.start_heartbeat(message.heartbeat or constants.HEARTBEAT)
             # a Manager of 1.x does not name any, and does not read these

@@ -7,9 +7,11 @@ loop to do it would cost more than the line's whole way to the Manager and back 
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import ssl
 import threading
+import weakref
 from collections import deque
 from typing import Any
 
@@ -142,6 +144,19 @@ def _set(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
+_open: "weakref.WeakSet[LineSocket]" = weakref.WeakSet()
+
+
+def _abandon_all() -> None:
+    for connection in list(_open):
+        connection._abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    # two processes that write to one connection would tear each other's lines apart
+    os.register_at_fork(after_in_child=_abandon_all)
+
+
 class LineSocket:
     """Lines to and from a Manager.
 
@@ -176,6 +191,7 @@ class LineSocket:
         self._stall_timer: asyncio.TimerHandle | None = None
         self._taken = False
         self._loop.add_reader(sock, self._readable)
+        _open.add(self)
 
     def info(self, name: str) -> Any:
         """What the socket knows: `"peername"` or `"sockname"`."""
@@ -217,7 +233,12 @@ class LineSocket:
         self._outbox.append(line)
         if not self._outbox_noticed:
             self._outbox_noticed = True
-            self._loop.call_soon_threadsafe(self._empty_outbox)
+            try:
+                self._loop.call_soon_threadsafe(self._empty_outbox)
+            except BaseException:
+                # an interrupt: the next line must not rely on a turn that may not come
+                self._outbox_noticed = False
+                raise
         if len(self._outbox) >= BATCH and threading.get_ident() != self._thread:
             # the loop gets a chance to send them: what is busy making requests keeps Python's
             # lock for 5 ms otherwise. It is not done here, as an interrupt could lose them
@@ -380,19 +401,27 @@ class LineSocket:
         if self._closing or self._closed.done():
             return
         self._empty_outbox()
-        self._closing = True
-        if not self._backlog:
+        with self._lock:  # a thread may just be writing
+            self._closing = True
+            done = not self._backlog
+        if done:
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         # a socket that is closed with something unread in it takes back what was sent last, so
         # the Manager is left to close its side first
-        self._loop.call_later(SHUTDOWN_TIMEOUT, self._lose, None)
+        self._stall_timer = self._loop.call_later(SHUTDOWN_TIMEOUT, self._lose, None)
         with self._lock, contextlib.suppress(OSError, ValueError):
             if isinstance(self._sock, ssl.SSLSocket):
                 with contextlib.suppress(*_TRY_LATER):
                     self._sock.unwrap()
             self._sock.shutdown(socket.SHUT_WR)
+
+    def _abandon(self) -> None:
+        """Let go of the socket in the child of a fork: it is the parent's."""
+        self._closing = True
+        self._lock = threading.Lock()
+        self._sock.close()
 
     def _lose(self, error: Exception | None) -> None:
         if self._closed.done():

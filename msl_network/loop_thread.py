@@ -7,15 +7,20 @@ replies, notifications and other requests. The loop is uvloop's where the platfo
 import asyncio
 import atexit
 import contextlib
+import logging
 import os
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
-__all__ = ["get_loop", "on_loop", "submit"]
+from .workers import NoThreadError, Workers
+
+__all__ = ["get_loop", "in_thread", "on_loop", "submit"]
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__package__)
 
 THREADS = 32
 """Most things that block at the same time on behalf of the loop: looking up a name, connecting to a
@@ -24,6 +29,7 @@ computer that does not answer, a Service's clean-up."""
 EXIT_TIMEOUT = 2.0
 """Seconds that the loop has to stop when the process ends."""
 
+_threads = Workers("msl-network", THREADS)
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
@@ -46,7 +52,6 @@ def get_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None or _loop.is_closed():
             loop = new_event_loop()
-            loop.set_default_executor(ThreadPoolExecutor(THREADS, "msl-network"))
             ready = threading.Event()
             _thread = threading.Thread(
                 target=_run, args=(loop, ready), name="msl-network", daemon=True
@@ -69,11 +74,26 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
     return asyncio.run_coroutine_threadsafe(coroutine, get_loop())
 
 
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Run what blocks on a thread, and wait for its result; on the loop of the network."""
+    try:
+        return await _threads.run(function, *args)
+    except NoThreadError:
+        # at the end of the interpreter, where nothing else is held up by it
+        return function(*args)
+
+
 def _run(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
     asyncio.set_event_loop(loop)
     loop.call_soon(ready.set)
-    with contextlib.suppress(RuntimeError):
-        loop.run_forever()
+    while True:
+        try:
+            with contextlib.suppress(RuntimeError):
+                loop.run_forever()
+            return
+        except (SystemExit, KeyboardInterrupt):
+            # of a coroutine of the user's, which a loop lets through: nobody else's network ends
+            logger.exception("a coroutine wanted to end the program")
 
 
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
@@ -84,8 +104,9 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
 
 def _forget() -> None:
     # A thread does not survive a fork: the child makes its own when it needs one.
-    global _lock, _loop, _thread
+    global _lock, _loop, _thread, _threads
     _lock = threading.Lock()
+    _threads = Workers("msl-network", THREADS)
     _loop = _thread = None
 
 

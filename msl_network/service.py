@@ -1,14 +1,14 @@
 """A Service: an instrument, or anything else, whose methods are called over the network."""
 
-import asyncio
 import atexit
 import inspect
 import logging
+import os
 import platform
 from collections.abc import Iterable
 from typing import Any, Self, Union
 
-from . import asking
+from . import asking, loop_thread
 from .asking import Ask
 from .constants import CONNECT_TIMEOUT, PORT, SHUTDOWN_TIMEOUT
 from .device import ConnectOptions, Credentials, connect_device
@@ -250,9 +250,8 @@ class Service:
             raise RuntimeError(f"{self!r} is running already")
         if name is not None:
             self._name = name
-        loop = asyncio.get_running_loop()
         # a property may ask the instrument, and that may take its time
-        identity = await loop.run_in_executor(None, self.identity)
+        identity = await loop_thread.in_thread(self.identity)
         session = ServiceSession(self, self._ignored | (_OWN - self.__overridden()), options)
         self.__address = options.address
 
@@ -300,6 +299,7 @@ class RunningService:
     def __init__(self, service: Service, session: ServiceSession) -> None:
         self.service = service
         self._session = session
+        self._process = os.getpid()
         # whoever does not keep this object has a Service for as long as the process runs
         atexit.register(self.stop)
 
@@ -328,6 +328,8 @@ class RunningService:
     def stop(self) -> None:
         """Disconnect from the Manager. Nothing happens if it is disconnected."""
         atexit.unregister(self.stop)
+        if os.getpid() != self._process:
+            return  # the child of a fork, which has no part in it
         self._session.close()
         asking.wait(self._session.ended, 3 * SHUTDOWN_TIMEOUT)
 

@@ -5,12 +5,13 @@ import inspect
 import logging
 import threading
 import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import loop_thread
 from .constants import SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
 from .device import ConnectOptions
 from .line_socket import LineSocket
@@ -135,7 +136,7 @@ class ServiceSession:
             if attribute == SHUTDOWN_SERVICE:
                 self._keep(self._loop.create_task(self._shut_down(request, message)))
             elif self._runs_on_loop(attribute):
-                self._keep(self._loop.create_task(self._run_on_loop(request, message)))
+                self._start_on_loop(request, lambda: self._call(message))
             else:
                 self._threads.submit(self._run_in_thread, request, message)
             return
@@ -157,7 +158,7 @@ class ServiceSession:
         try:
             result = self._call(message)
             if inspect.isawaitable(result):
-                self._loop.call_soon_threadsafe(self._await_result, request, result)
+                self._loop.call_soon_threadsafe(self._start_on_loop, request, lambda: result)
                 return
             line = self._reply(request, result)
         except BaseException as error:
@@ -173,10 +174,13 @@ class ServiceSession:
             return value(*message.positional(), **message.keywords())
         return value
 
-    async def _run_on_loop(self, request: Request, message: Message) -> None:
+    def _start_on_loop(self, request: Request, call: Callable[[], Awaitable[Any]]) -> None:
+        self._keep(self._loop.create_task(self._run_on_loop(request, call)))
+
+    async def _run_on_loop(self, request: Request, call: Callable[[], Awaitable[Any]]) -> None:
         token = current_request.set(request)
         try:
-            line = self._reply(request, await self._call(message))
+            line = self._reply(request, await call())
         except BaseException as error:
             line = self._failure(request, error)
             if isinstance(error, asyncio.CancelledError):
@@ -185,27 +189,20 @@ class ServiceSession:
             current_request.reset(token)
             self._finish_request(line)
 
-    def _await_result(self, request: Request, result: Awaitable[Any]) -> None:
-        async def wait() -> None:
-            token = current_request.set(request)
-            try:
-                line = self._reply(request, await result)
-            except Exception as error:
-                line = self._failure(request, error)
-            finally:
-                current_request.reset(token)
-            self._finish_request(line)
-
-        self._keep(self._loop.create_task(wait()))
-
     async def _shut_down(self, request: Request, message: Message) -> None:
         try:
-            result = await self._loop.run_in_executor(None, self._call, message)
+            result = await loop_thread.in_thread(self._call, message)
             if inspect.isawaitable(result):
                 result = await result
             line = self._reply(request, result)
-        except Exception as error:
+        except BaseException as error:
             self._finish_request(self._failure(request, error))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return
+        if self._shutting_down:
+            # somebody else's request was first, and waits for this one to finish
+            self._finish_request(line)
             return
         self._shutting_down = True
         with self._count:
@@ -271,7 +268,7 @@ class ServiceSession:
             f": {reason}" if reason else "",
         )
         try:
-            await self._loop.run_in_executor(None, self._service.shutdown_handler)
+            await loop_thread.in_thread(self._service.shutdown_handler)
         except Exception:
             logger.exception("the shutdown_handler of %r failed", self._service.name)
         if self._tasks:

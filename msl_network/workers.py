@@ -1,19 +1,28 @@
-"""Threads that run the methods of a Service."""
+"""Threads for what blocks: the methods of a Service, a database, the look-up of a name."""
 
+import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Workers"]
+__all__ = ["NoThreadError", "Workers"]
+
+T = TypeVar("T")
+
+
+class NoThreadError(RuntimeError):
+    """There is no thread for a job: the pool is closed, or the interpreter is at its end."""
 
 
 class Workers:
     """A pool of threads, started as they are needed.
 
-    It does less than `concurrent.futures.ThreadPoolExecutor` (no futures, which a Service does not
-    need to send a reply) and is several times faster. Its threads do not keep the process alive:
-    a method that waits for an instrument for ever does not stop a program from ending.
+    It does less than `concurrent.futures.ThreadPoolExecutor` (no future where nobody waits for one)
+    and is several times faster. Its threads do not keep the process alive: a method that waits
+    for an instrument for ever does not stop a program from ending. And it still takes jobs in
+    `atexit` handlers, where an executor does not.
 
     Args:
         name: The prefix of the threads' names.
@@ -33,19 +42,34 @@ class Workers:
         """Run a function on a thread. It must not raise.
 
         Raises:
-            RuntimeError: The pool is closed.
+            NoThreadError: There is no thread for it.
         """
         with self._lock:
             if self._closed:
-                raise RuntimeError("The pool of threads is closed")
+                raise NoThreadError(f"The threads of {self._name!r} have ended")
+            if self._free <= 0 and self._threads < self._most:
+                self._start_thread()
             self._free -= 1
-            if self._free < 0 and self._threads < self._most:
-                self._threads += 1
-                self._free += 1
-                threading.Thread(
-                    target=self._work, name=f"{self._name}-{self._threads}", daemon=True
-                ).start()
         self._jobs.put((job, args))
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a function on a thread and wait for its result, on any event loop.
+
+        Raises:
+            NoThreadError: There is no thread for it.
+        """
+        future: Future[T] = Future()
+
+        def job() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(function(*args))
+            except BaseException as error:
+                future.set_exception(error)
+
+        self.submit(job)
+        return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Let the threads end, each after the job that it is at, without waiting for them."""
@@ -56,6 +80,18 @@ class Workers:
             threads = self._threads
         for _ in range(threads):
             self._jobs.put(None)
+
+    def _start_thread(self) -> None:
+        name = f"{self._name}-{self._threads + 1}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError as error:
+            # at the end of the interpreter; those that there are still work
+            if not self._threads:
+                raise NoThreadError(str(error)) from error
+            return
+        self._threads += 1
+        self._free += 1
 
     def _work(self) -> None:
         jobs, lock = self._jobs, self._lock

@@ -45,16 +45,16 @@ kwargs = parse_console_script_kwargs()
     " ".join(sys.argv) + "\\n" + "\\n".join(f"{{k}}={{v}}" for k, v in os.environ.items())
 )
 (home / "pid").write_text(str(os.getpid()))
-how = kwargs.get("how")
-if how == "silent":
-    print("looking for the instrument")
-elif how == "traceback":
-    raise ValueError("no such instrument")
-else:
-    print("preparing")
-    server = socket.create_server(("127.0.0.1", kwargs.get("port", 0)))
-    print("Network Manager running on here:%d" % server.getsockname()[1])
 try:
+    how = kwargs.get("how")
+    if how == "silent":
+        print("looking for the instrument")
+    elif how == "traceback":
+        raise ValueError("no such instrument")
+    else:
+        print("preparing")
+        server = socket.create_server(("127.0.0.1", kwargs.get("port", 0)))
+        print("Network Manager running on here:%d" % server.getsockname()[1])
     while True:
         signal.pause()
 except KeyboardInterrupt:

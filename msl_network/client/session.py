@@ -13,7 +13,7 @@ import logging
 import platform
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, Self
 
@@ -232,7 +232,11 @@ class Session:
         # in one write
         send = connection.send_later if self._replies else connection.send
         self._replies[uid] = reply
-        send(line)
+        try:
+            send(line)
+        except BaseException:
+            reply.cancel()  # an interrupt: nobody will wait for it
+            raise
         if timeout is not None:
             self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
         if self._lost:
@@ -317,7 +321,10 @@ class Session:
         with self._notified:
             self._notified.notify_all()
         for callback in self.on_lost:
-            callback()
+            try:
+                callback()
+            except Exception:
+                logger.exception("a function to be called at the end of a connection failed")
         logger.info("disconnected from Manager[%s]", self.options.address)
 
     def _lost_error(self, error: Exception | None = None) -> ConnectionAbortedError:
@@ -348,7 +355,7 @@ class Session:
                 ),
             )
         elif len(line) > DECODE_ON_LOOP:
-            decoding = self._loop.run_in_executor(None, _decode, message)
+            decoding = self._loop.create_task(loop_thread.in_thread(_decode, message))
             decoding.add_done_callback(lambda d: _settle(reply, d.result()))
         else:
             _settle(reply, _decode(message))
@@ -385,7 +392,8 @@ class Session:
     # --- notifications -------------------------------------------------------------------
 
     def _notify(self, message: Message) -> None:
-        states = [s for s in self.links if s.service == message.service and s.handler]
+        # of a copy: another thread may just be unlinking
+        states = [s for s in tuple(self.links) if s.service == message.service and s.handler]
         if not states:
             return
         try:
@@ -433,8 +441,15 @@ class Session:
                         self._notifier = None
                         return
                     self._notified.wait()
-                notice = self._notices.popleft()
-            _handle(*notice)
+                handler, args, kwargs = self._notices.popleft()
+            try:
+                result = handler(*args, **kwargs)
+                if inspect.iscoroutine(result):
+                    self._loop.call_soon_threadsafe(_keep, result)
+            except BaseException:
+                # a SystemExit too: the notifications that follow still have their handlers
+                logger.exception("a notification handler failed")
+            del handler, args, kwargs  # nothing is kept alive by a thread that waits
 
 
 def _settle(reply: Reply[Any], outcome: Any) -> None:
@@ -449,7 +464,8 @@ def _settle(reply: Reply[Any], outcome: Any) -> None:
 def _decode(message: Message) -> Any:
     try:
         return message.value()
-    except ValueError as error:
+    except Exception as error:
+        # too large for the memory, or what another JSON library raises: somebody waits for it
         return ValueError(f"Invalid reply: {error}")
 
 
@@ -457,11 +473,15 @@ def _handle(handler: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
     try:
         result = handler(*args, **kwargs)
         if inspect.iscoroutine(result):
-            task = asyncio.ensure_future(result)
-            _handling.add(task)
-            task.add_done_callback(_handled)
+            _keep(result)
     except Exception:
         logger.exception("a notification handler failed")
+
+
+def _keep(coroutine: Coroutine[Any, Any, Any]) -> None:
+    task = asyncio.ensure_future(coroutine)
+    _handling.add(task)
+    task.add_done_callback(_handled)
 
 
 _handling: set[asyncio.Future[Any]] = set()

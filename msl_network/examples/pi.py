@@ -66,6 +66,7 @@ class Pi:
 
     def __init__(self) -> None:
         self.port = 0
+        self._process = os.getpid()
         self.password = secrets.token_urlsafe(12)
         self.manager_port = _free_port()
         self.folder = Path()
@@ -121,6 +122,8 @@ class Pi:
     def stop(self) -> None:
         """Stop the SSH server and every process on the Pi, and remove its home."""
         atexit.unregister(self.stop)
+        if os.getpid() != self._process:
+            return  # the child of a fork, which has no part in it
         if self._server is not None:
             wait(loop_thread.submit(self._stop(self._server)))
             self._server = None

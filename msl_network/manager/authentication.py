@@ -1,26 +1,29 @@
 """Whether a device may connect: passwords, logins, trusted hostnames."""
 
-import asyncio
 import hmac
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..constants import LOGIN_ATTEMPTS, LOGIN_DELAY, LOGIN_DELAY_MAX, LOGIN_FORGET
 from ..database import UsersTable
+from ..workers import Workers
 
 __all__ = ["Brake", "LoginCheck", "same_password"]
 
 
 def same_password(given: object, expected: str) -> bool:
     """Compare passwords in a time that does not tell how much of them is equal."""
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())
+    if not isinstance(given, str):
+        return False
+    # half a surrogate pair is no UTF-8, and no password
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
 
 
 @dataclass(slots=True)
 class _Failures:
     count: int
     last: float
+    next: float = 0.0
 
 
 class Brake:
@@ -30,14 +33,17 @@ class Brake:
         self._failures: dict[str, _Failures] = {}
 
     def delay(self, address: str) -> float:
-        """Seconds that the next try from an address has to wait."""
+        """Seconds that a try from an address has to wait, behind those that wait already."""
         failures = self._failures.get(address)
         if failures is None or failures.count < LOGIN_ATTEMPTS:
             return 0.0
-        if time.monotonic() - failures.last > LOGIN_FORGET:
+        now = time.monotonic()
+        if now - failures.last > LOGIN_FORGET:
             del self._failures[address]
             return 0.0
-        return min(LOGIN_DELAY * 2.0 ** (failures.count - LOGIN_ATTEMPTS), LOGIN_DELAY_MAX)
+        pause = LOGIN_DELAY * 2.0 ** min(failures.count - LOGIN_ATTEMPTS, 10)
+        failures.next = max(failures.next, now) + min(pause, LOGIN_DELAY_MAX)
+        return failures.next - now
 
     def failed(self, address: str) -> None:
         """Note a wrong password."""
@@ -61,13 +67,13 @@ class LoginCheck:
     """Looks a login up in the table of users, off the event loop.
 
     Args:
-        users: The table. It is used on one thread, the executor's.
-        executor: An executor with one thread.
+        users: The table. It is used on one thread, the pool's.
+        thread: A pool with one thread.
     """
 
-    def __init__(self, users: UsersTable, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, users: UsersTable, thread: Workers) -> None:
         self._users = users
-        self._executor = executor
+        self._thread = thread
 
     async def check(self, username: object, password: object) -> tuple[bool, bool]:
         """Check a login.
@@ -80,8 +86,10 @@ class LoginCheck:
         """
         if not isinstance(username, str) or not isinstance(password, str):
             return False, False
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._check, username, password)
+        try:
+            return await self._thread.run(self._check, username, password)
+        except UnicodeEncodeError:  # half a surrogate pair: no name, no password
+            return False, False
 
     def _check(self, username: str, password: str) -> tuple[bool, bool]:
         if not self._users.is_password_valid(username, password):

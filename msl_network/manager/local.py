@@ -1,6 +1,8 @@
 """A Manager in the background of a process."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from typing import Any, Self
 
@@ -68,7 +70,7 @@ class LocalManager:
         self._cert_file = cert_file
         self._key_file = key_file
         self._limits: dict[str, Any] = {"message_limit": message_limit, "heartbeat": heartbeat}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: str | None = None
         self._running: Running | None = None
 
     def __repr__(self) -> str:
@@ -120,25 +122,36 @@ class LocalManager:
         """
         if self._running is not None:
             return self
-        self._folder = tempfile.TemporaryDirectory(prefix="msl-network-")
+        self._process = os.getpid()
+        self._folder = tempfile.mkdtemp(prefix="msl-network-")
         try:
-            plan = self._prepare(self._folder.name)
+            plan = self._prepare(self._folder)
             self._running = asking.wait(loop_thread.submit(start(plan, **self._limits)))
+            self._ended = loop_thread.submit(_run(self._running))
         except CannotStartError as error:
-            self._folder.cleanup()
+            self._remove_folder()
             raise RuntimeError(str(error)) from None
         except BaseException:
-            self._folder.cleanup()
+            self._remove_folder()
             raise
+        atexit.register(self.stop)
         return self
 
     def stop(self) -> None:
         """Disconnect all devices and stop. Nothing happens if it is not running."""
+        atexit.unregister(self.stop)
+        if self._running is not None and os.getpid() != self._process:
+            return  # the child of a fork, which has no part in it
         running, self._running = self._running, None
         if running is not None:
-            asking.wait(loop_thread.submit(running.close()))
-        if self._folder is not None:
-            self._folder.cleanup()
+            loop_thread.get_loop().call_soon_threadsafe(running.manager.stopped.set)
+            asking.wait(self._ended)
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _manager(self) -> Manager:
         if self._running is None:
@@ -171,3 +184,9 @@ class LocalManager:
             key_file=key_file,
             free_port=True,
         )
+
+
+async def _run(running: Running) -> None:
+    # an administrator can shut it down, too
+    await running.manager.stopped.wait()
+    await running.close()

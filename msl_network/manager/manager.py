@@ -5,7 +5,6 @@ import logging
 import platform
 import socket
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..database import ConnectionsTable, HostnamesTable, UsersTable
 from ..logs import set_logging_level
 from ..wire.handshake import Authentication
 from ..wire.messages import Message, error_line, request_line, result_line
+from ..workers import Workers
 from .authentication import Brake, LoginCheck
 from .peer import Peer
 from .recorder import Recorder
@@ -32,6 +32,9 @@ from .registry import ClientRecord, Registry, ServiceRecord
 __all__ = ["ADMIN_ATTRIBUTES", "Manager", "Tables"]
 
 logger = logging.getLogger(__package__)
+
+LOOKUP_TIMEOUT = 5.0
+"""Seconds for the name of a computer to be looked up; then its address is its name."""
 
 ADMIN_ATTRIBUTES = frozenset(
     {
@@ -103,12 +106,13 @@ class Manager:
         self.stopped = asyncio.Event()
         self.on_empty: Callable[[], None] | None = None
         self._tables = tables
-        self._users_thread = ThreadPoolExecutor(1, thread_name_prefix="msl-network-users")
-        self._lookup_threads = ThreadPoolExecutor(4, thread_name_prefix="msl-network-names")
+        self._users_thread = Workers("msl-network-users", 1)
+        self._lookup_threads = Workers("msl-network-names", 4)
         self.logins = LoginCheck(tables.users, self._users_thread)
         self._by_client: dict[str, Peer] = {}
         self._by_service: dict[str, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def __str__(self) -> str:
         return self.network_name
@@ -117,7 +121,14 @@ class Manager:
 
     def connect(self) -> Connection:
         """Make the protocol of a new connection."""
-        return Connection(lambda connection: Peer(self, connection), limit=HANDSHAKE_LIMIT)
+        return Connection(self._connected, limit=HANDSHAKE_LIMIT)
+
+    def _connected(self, connection: Connection) -> Peer:
+        peer = Peer(self, connection)
+        if self._closing:
+            # its TLS handshake took until now
+            connection.abort("the Manager has stopped")
+        return peer
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine for a peer."""
@@ -132,10 +143,9 @@ class Manager:
 
     async def look_up(self, ip_address: str) -> str:
         """The name of a computer; its address where it has none, or nobody tells it in time."""
-        loop = asyncio.get_running_loop()
         try:
             return await asyncio.wait_for(
-                loop.run_in_executor(self._lookup_threads, socket.getfqdn, ip_address), 5
+                self._lookup_threads.run(socket.getfqdn, ip_address), LOOKUP_TIMEOUT
             )
         except (OSError, TimeoutError, UnicodeError):
             return ip_address
@@ -263,19 +273,14 @@ class Manager:
                 result = value(*args, **kwargs) if callable(value) else value
             else:
                 # each table is used on one thread only
-                table, executor = {
+                table, thread = {
                     "users_table": (self._tables.users, self._users_thread),
                     "hostnames_table": (self._tables.hostnames, self._users_thread),
-                    "connections_table": (self._tables.connections, self.recorder.executor),
+                    "connections_table": (self._tables.connections, self.recorder.thread),
                 }[table_name]
-                loop = asyncio.get_running_loop()
-                result = await loop.run_in_executor(
-                    executor, lambda: getattr(table, method)(*args, **kwargs)
-                )
+                result = await thread.run(lambda: getattr(table, method)(*args, **kwargs))
                 if table_name == "hostnames_table":
-                    self.trusted = frozenset(
-                        await loop.run_in_executor(executor, self._tables.hostnames.hostnames)
-                    )
+                    self.trusted = frozenset(await thread.run(self._tables.hostnames.hostnames))
             self._answer(peer, message, result)
         except Exception as error:
             # whatever a table raises is the administrator's to know
@@ -291,6 +296,7 @@ class Manager:
     async def close(self) -> None:
         """Disconnect all devices and let go of everything."""
         logger.info("shutting down the Network Manager")
+        self._closing = True
         self.on_empty = None
         for task in list(self._tasks):
             task.cancel()
@@ -306,12 +312,8 @@ class Manager:
                 peer.connection.abort("it did not close in time")
             if late:
                 await asyncio.wait(late, timeout=SHUTDOWN_TIMEOUT)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._close_tables)
-
-    def _close_tables(self) -> None:
-        self._lookup_threads.shutdown(wait=False, cancel_futures=True)
-        self.recorder.close()
-        self._users_thread.submit(self._tables.users.close)
-        self._users_thread.submit(self._tables.hostnames.close)
-        self._users_thread.shutdown(wait=True)
+        self._lookup_threads.close()
+        await self.recorder.close()
+        await self._users_thread.run(self._tables.users.close)
+        await self._users_thread.run(self._tables.hostnames.close)
+        self._users_thread.close()

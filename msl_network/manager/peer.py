@@ -10,6 +10,7 @@ from .. import constants
 from ..connection import Connection
 from ..constants import (
     DISCONNECT_REQUEST,
+    HANDSHAKE_LIMIT,
     HANDSHAKE_TIMEOUT,
     HOSTNAME,
     MANAGER,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["Peer"]
 
 logger = logging.getLogger(__package__)
+
+WAITING_FOR_LOGIN = 100
+"""Most requests of an administrator that wait for the login which the first of them has led to; all
+together they are no larger than HANDSHAKE_LIMIT."""
 
 
 class Peer:
@@ -172,7 +177,8 @@ class Peer:
 
     async def _check_manager_password(self, password: Any) -> Exception | None:
         brake = self.manager.brake
-        await asyncio.sleep(brake.delay(self.ip_address))
+        if delay := brake.delay(self.ip_address):
+            await asyncio.sleep(delay)
         if not same_password(password, self.manager.password or ""):
             brake.failed(self.ip_address)
             return ValueError("Wrong Manager password")
@@ -182,7 +188,8 @@ class Peer:
     async def _log_in(self, username: object, password: object) -> Exception | None:
         """Log a user in; returns why not."""
         brake = self.manager.brake
-        await asyncio.sleep(brake.delay(self.ip_address))
+        if delay := brake.delay(self.ip_address):
+            await asyncio.sleep(delay)
         try:
             right, is_admin = await self.manager.logins.check(username, password)
         except sqlite3.Error as error:
@@ -340,6 +347,13 @@ class Peer:
 
     def ask_for_login(self, message: Message) -> None:
         """Ask who the person is, before a request that only an administrator may send."""
+        size = sum(
+            len(memoryview(m.args)) + len(memoryview(m.kwargs))
+            for m in (*self._waiting_for_login, message)
+        )
+        if len(self._waiting_for_login) >= WAITING_FOR_LOGIN or size > HANDSHAKE_LIMIT:
+            self.fail(message, PermissionError("Log in first: too many requests wait for it"))
+            return
         self._waiting_for_login.append(message)
         if len(self._waiting_for_login) == 1:
             manager = self.manager

@@ -1,14 +1,15 @@
 """The record of what connected, kept without ever holding up the Manager."""
 
+import contextlib
 import logging
 import sqlite3
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from ..constants import RECORDS_WAITING
 from ..database import BUSY_TIMEOUT, ConnectionsTable
+from ..workers import NoThreadError, Workers
 
 __all__ = ["RECORD_TIMEOUT", "Recorder"]
 
@@ -34,19 +35,17 @@ class Recorder:
 
     Args:
         table: The table. It is used on that thread only.
+
+    Attributes:
+        thread: A pool with that one thread.
     """
 
     def __init__(self, table: ConnectionsTable) -> None:
         self._table = table
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="msl-network-record")
+        self.thread = Workers("msl-network-record", 1)
         self._lock = threading.Lock()
         self._waiting = 0
         self._closed = False
-
-    @property
-    def executor(self) -> ThreadPoolExecutor:
-        """The executor, whose one thread may use the table."""
-        return self._executor
 
     def record(self, origin: Origin, message: str) -> None:
         """Note what happened to a connection. Returns at once."""
@@ -57,14 +56,15 @@ class Recorder:
                 logger.error("cannot record %r of %s: the database is busy", message, origin)
                 return
             self._waiting += 1
-            self._executor.submit(self._insert, origin, message)
+        with contextlib.suppress(NoThreadError):
+            self.thread.submit(self._insert, origin, message)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write what waits, except while the database is locked."""
         with self._lock:
             self._closed = True
-        self._executor.submit(self._table.close)
-        self._executor.shutdown(wait=True)
+        await self.thread.run(self._table.close)
+        self.thread.close()
 
     def _insert(self, origin: Origin, message: str) -> None:
         with self._lock:

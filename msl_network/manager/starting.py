@@ -6,10 +6,10 @@ import os
 import sqlite3
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .. import constants
+from .. import constants, loop_thread
 from ..constants import (
     HEARTBEAT,
     HOSTNAME,
@@ -45,7 +45,7 @@ class Plan:
     host: str | None
     port: int
     authentication: Authentication
-    password: str | None
+    password: str | None = field(repr=False)
     context: ssl.SSLContext | None
     database: str
 
@@ -206,9 +206,9 @@ async def start(
         OSError: The port is in use, or the host is not of this computer.
     """
     loop = asyncio.get_running_loop()
-    tables = await loop.run_in_executor(None, _open_tables, plan)
+    tables = await loop_thread.in_thread(_open_tables, plan)
     # asked for here, and not for the first connection, since it looks at the interfaces
-    await loop.run_in_executor(None, lambda: constants.LOCALHOST_ALIASES)
+    await loop_thread.in_thread(lambda: constants.LOCALHOST_ALIASES)
     managers: list[Manager] = []
     tls: dict[str, Any] = {}
     if plan.context is not None:

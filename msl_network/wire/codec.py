@@ -11,6 +11,7 @@ of them. So it does the work, and `json` what it can't do:
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -34,15 +35,26 @@ def plain(value: Any) -> Any:
         return to_json()
     if hasattr(value, "dtype") and callable(getattr(value, "tolist", None)):
         return value.tolist()
+    if isinstance(value, Decimal):
+        # the number that msgspec writes for it
+        text = str(value)
+        return int(text) if text.lstrip("-").isdecimal() else float(text)
     kind: Any
     for kind in (float, int, str, dict, list, tuple):
-        if isinstance(value, kind):
+        # one that is of the type itself is the key of an object, which must be text
+        if isinstance(value, kind) and type(value) is not kind:
             return kind(value)
+
+    def inner(item: Any) -> Any:
+        if item is value:
+            raise TypeError  # msgspec does not know it either
+        return plain(item)
+
     try:
-        result = msgspec.to_builtins(value)
+        result = msgspec.to_builtins(value, enc_hook=inner)
     except TypeError:
         result = value
-    if result is value:
+    if result is value or isinstance(value, list | tuple | dict):
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
     return result
 

@@ -117,6 +117,10 @@ class Message(msgspec.Struct, gc=False):
         return "\n".join([*lines, message])
 
 
+IDENTITY_DEPTH = 50
+"""Most levels of arrays and objects in an identity."""
+
+
 class ClientIdentity(msgspec.Struct, kw_only=True):
     """Who a Client is."""
 
@@ -187,8 +191,11 @@ def _parse_with_json(line: bytes) -> Message:
         if name in value:
             value[name] = Raw(encode(value[name]))
     try:
-        return msgspec.convert(value, Message)
-    except msgspec.ValidationError as error:
+        message = msgspec.convert(value, Message)
+        for text in (message.attribute, message.service, message.uid, message.requester):
+            (text or "").encode()
+        return message
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         uid = value.get("uid", "")
         raise MessageError(
             str(error), uid=uid if isinstance(uid, str) else "", is_reply="result" in value
@@ -214,6 +221,14 @@ def parse_identity(value: Any) -> ClientIdentity:
     name = value["name"]
     if not isinstance(kind, str) or not isinstance(name, str):
         raise TypeError("The type and the name in an identity must be text")
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise TypeError(f"Invalid identity: {error}") from None
+    if _is_deeper(value, IDENTITY_DEPTH):
+        # whoever asks for the identities gets it within those of all others
+        raise TypeError("Invalid identity: the attributes are nested too deeply")
     known: type[ClientIdentity]
     if kind.lower() == "client":
         known = ClientIdentity
@@ -227,6 +242,13 @@ def parse_identity(value: Any) -> ClientIdentity:
         return msgspec.convert(fields, known)
     except msgspec.ValidationError as error:
         raise TypeError(f"Invalid identity: {error}") from None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
 def request_line(

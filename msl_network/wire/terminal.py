@@ -17,7 +17,7 @@ _WORDS = {"true": True, "false": False, "null": None, "none": None}
 # a word: quoted parts keep their spaces, and may follow a name and an equals sign
 _ITEM = re.compile(r"""(?:[^\s"']|"[^"]*"|'[^']*')+""")
 _NAME = re.compile(r"([^\W\d]\w*)\s*=\s*", re.ASCII)
-_SPACED_EQUALS = re.compile(r"""("[^"]*"|'[^']*')|\s*=\s*""")
+_SPACED_EQUALS = re.compile(r"""("[^"]*"|'[^']*')|(?<!\s)\s*=\s*""")
 
 
 def parse_client(line: str) -> dict[str, str] | None:

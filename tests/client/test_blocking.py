@@ -5,6 +5,7 @@ import builtins
 import getpass
 import inspect
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -336,3 +337,30 @@ def test_nobody_listens():
         connect(port=1, timeout=5)
     with pytest.raises(ConnectionError, match="Cannot connect to localhost:1"):
         connect(port=1, timeout=5, disable_tls=True)
+
+
+FORK = """
+import json, os, sys
+from msl_network import connect
+
+link = connect(**json.loads(sys.argv[1])).link("Bench")
+assert link.add(1) == 2
+child = os.fork()
+if not child:
+    try:
+        link.add(2)
+    except ConnectionError as error:
+        print(str(error).partition("[")[0], flush=True)
+    # one of its own is its own
+    assert connect(**json.loads(sys.argv[1])).link("Bench").add(3) == 4
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+print(link.add(4), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_child_of_a_fork_leaves_the_connection_of_its_parent_alone(manager, bench):
+    command = [sys.executable, "-c", FORK, json.dumps(manager.kwargs)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("Disconnected from Manager\n5\n", "")

@@ -1,6 +1,8 @@
 """A Manager in the background of this process."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -73,3 +75,28 @@ def test_administrator_reaches_the_tables_and_no_more():
             assert client.admin_request("hostnames_table.insert", "labpc") is None
             assert "labpc" in client.admin_request("hostnames_table.hostnames")
             assert other.is_connected()
+
+
+FORGETFUL = """
+from msl_network import LocalManager, Service, connect
+
+class Tidy(Service):
+    def shutdown_handler(self):
+        print("tidied up", flush=True)
+
+manager = LocalManager().start()
+Tidy().start_in_background(**manager.kwargs)
+client = connect(**manager.kwargs)
+link = client.link("Tidy")
+print(manager.kwargs["cert_file"], flush=True)
+"""
+
+
+def test_program_that_ends_without_stopping_anything():
+    done = subprocess.run(
+        [sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    cert_file, said = done.stdout.splitlines()
+    assert said == "tidied up"
+    assert not os.path.exists(os.path.dirname(cert_file))

@@ -15,6 +15,9 @@ from .kernels import ROOT
 
 pytestmark = pytest.mark.kernel
 
+# seconds: it takes a tenth of one, but for a machine that is busy; what is stopped takes a minute
+AT_ONCE = 10
+
 LEFT = """
 from msl_network import loop_thread
 
@@ -89,7 +92,7 @@ def test_a_slow_call_with_nothing_but_msl_network(kernel, manager, oven):
     kernel.run("link = link.link('Oven')")
     cell = kernel.start("link.heat()")
     reach(oven)
-    assert interrupt(kernel, cell) < 1
+    assert interrupt(kernel, cell) < AT_ONCE
     assert cell.error[0] == "KeyboardInterrupt"
     assert_usable(kernel)
     assert kernel.run("hasattr(asyncio, '_nest_patched')").value is False
@@ -192,14 +195,14 @@ async def one_fails():
 def test_stop_during_a_call(connected, oven, code):
     cell = connected.start(code)
     reach(oven)
-    assert interrupt(connected, cell) < 1
+    assert interrupt(connected, cell) < AT_ONCE
     # ipykernel ends a cell that awaits with the other one
     assert cell.error[0] in ("KeyboardInterrupt", "CancelledError")
     assert_usable(connected)
     # and once more, now that asyncio is patched
     cell = connected.start(code)
     reach(oven)
-    assert interrupt(connected, cell) < 1
+    assert interrupt(connected, cell) < AT_ONCE
     assert_usable(connected)
     oven.hot.set()
     assert connected.run("link.heat()").value == "hot"
@@ -208,7 +211,7 @@ def test_stop_during_a_call(connected, oven, code):
 def test_stop_ends_the_cells_behind_it(connected, oven):
     cells = [connected.start(code) for code in ("link.heat()", "link.add(1)")]
     reach(oven)
-    assert interrupt(connected, cells[0]) < 1
+    assert interrupt(connected, cells[0]) < AT_ONCE
     assert connected.finish(cells[1]).status == "aborted"
     assert_usable(connected)
 
@@ -223,7 +226,7 @@ def test_stop_while_connecting_to_a_silent_server(connected):
             with peer:
                 peer.settimeout(30)
                 assert not tls or peer.recv(1)
-                assert interrupt(connected, cell) < 1
+                assert interrupt(connected, cell) < AT_ONCE
                 assert cell.error[0] == "KeyboardInterrupt"
                 # the connection is closed
                 while peer.recv(4096):
@@ -257,7 +260,7 @@ def test_questions_in_a_cell(kernel, home):
         # the stop button in place of an answer
         cell = kernel.start(connect)
         kernel.wait(cell, lambda: cell.asked)
-        assert interrupt(kernel, cell) < 1
+        assert interrupt(kernel, cell) < AT_ONCE
         assert cell.error[0] == "KeyboardInterrupt"
 
 
