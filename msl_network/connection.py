@@ -28,6 +28,10 @@ WRITE_SIZE = 64 * 1024
 """Most bytes of one write, if they are of one line, and of what a transport keeps. TLS would take a
 message of any size at once, and nobody could see whether the peer reads it."""
 
+LINES_AT_ONCE = 1000
+"""Most lines that are handled before others have their turn: one read can have 65,536 empty ones in
+it, which take a second."""
+
 # The connections that have something to send when the lines of the current read have been handled;
 # None outside of that. All connections of a process live on one thread, and so does this.
 _batch: "list[Connection] | None" = None
@@ -222,7 +226,8 @@ class Connection(asyncio.BufferedProtocol):
         if self.lost_reason is None:
             self.lost_reason = reason
         self._closing = True
-        self._transport.abort()
+        if not self._closed.done():
+            self._transport.abort()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is gone."""
@@ -238,6 +243,9 @@ class Connection(asyncio.BufferedProtocol):
             for i, line in enumerate(lines):
                 if self._closing:
                     return
+                if i == LINES_AT_ONCE and self._paused_lines is None:
+                    self.pause_lines()
+                    self._loop.call_soon(self.resume_lines)
                 if self._paused_lines is not None:
                     self._paused_lines += lines[i:]
                     return

@@ -126,7 +126,10 @@ class _Greeter:
 
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
         self.error = error
-        return self.receiver.line_too_long(error) if self.receiver is not None else None
+        if self.receiver is not None:
+            return self.receiver.line_too_long(error)
+        self.lines.put_nowait(None)  # a peer that floods does not close its side soon
+        return None
 
     def connection_lost(self, error: Exception | None) -> None:
         self.error = self.error or error
@@ -319,10 +322,12 @@ async def _authenticate(
 ) -> None:
     # a request of which the reply proves that the device has been registered
     proof = "connected"
-    last = "the connection was closed"
+    answered: set[str] = set()
+    loop = asyncio.get_running_loop()
+    deadline = None if options.timeout is None else loop.time() + options.timeout
     while True:
         try:
-            async with asyncio.timeout(options.timeout):
+            async with asyncio.timeout_at(deadline):
                 line = await greeter.lines.get()
         except TimeoutError:
             text = (
@@ -336,7 +341,8 @@ async def _authenticate(
             raise ConnectionError(text) from None
         if line is None:
             raise ConnectionAbortedError(
-                f"Manager[{options.address}] closed the connection: {greeter.error or last}"
+                f"Manager[{options.address}] closed the connection: "
+                f"{greeter.error or 'the connection was closed'}"
             )
         try:
             message = parse(line)
@@ -348,6 +354,18 @@ async def _authenticate(
             return
         if message.error:
             raise _refusal(message)
+        if message.attribute is None or message.uid or message.service is not None:
+            if "identity" not in answered:
+                raise ConnectionError(
+                    f"What answers at {options.address} is not a Manager: "
+                    f"it does not ask who connects"
+                )
+            # a request for a Service, which came before the reply
+            greeter.held.append(line)
+            continue
+        if message.attribute in answered:
+            raise ConnectionError(f"The Manager asks for the {message.attribute} again and again")
+        answered.add(message.attribute)
         if message.attribute == "identity":
             # its own identity, which is its next answer, has those of all devices in it
             connection.limit_lines(MESSAGE_LIMIT)
@@ -356,12 +374,11 @@ async def _authenticate(
             # a Manager of 1.x does not name any, and does not read these
             connection.send(result_line({**identity, "features": constants.FEATURES}))
             connection.send(request_line("identity", service=constants.MANAGER, uid=proof))
-        elif message.attribute is not None and not message.uid:
+        else:
             answer = await _ask_while_connected(credentials.answer(message, ask), connection)
             connection.send(result_line(answer, requester=message.requester))
-        else:
-            # a request for a Service, which came before the reply
-            greeter.held.append(line)
+        if options.timeout is not None:
+            deadline = loop.time() + options.timeout  # not counting what a person typed
 
 
 async def _ask_while_connected(question: Any, connection: LineSocket) -> str:

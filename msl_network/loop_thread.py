@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from .workers import NoThreadError, Workers
+from .workers import Workers
 
 __all__ = ["get_loop", "in_thread", "on_loop", "submit"]
 
@@ -76,11 +76,7 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """Run what blocks on a thread, and wait for its result; on the loop of the network."""
-    try:
-        return await _threads.run(function, *args)
-    except NoThreadError:
-        # at the end of the interpreter, where nothing else is held up by it
-        return function(*args)
+    return await _threads.run(function, *args)
 
 
 def _run(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:

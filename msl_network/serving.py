@@ -17,7 +17,7 @@ from .device import ConnectOptions
 from .line_socket import LineSocket
 from .wire.framing import LineTooLongError
 from .wire.messages import Message, MessageError, error_line, parse, result_line
-from .workers import Workers
+from .workers import NoThreadError, Workers
 
 if TYPE_CHECKING:
     from .service import Service
@@ -138,7 +138,10 @@ class ServiceSession:
             elif self._runs_on_loop(attribute):
                 self._start_on_loop(request, lambda: self._call(message))
             else:
-                self._threads.submit(self._run_in_thread, request, message)
+                try:
+                    self._threads.submit(self._run_in_thread, request, message)
+                except NoThreadError as error:
+                    self._finish_request(self._failure(request, error))
             return
         logger.warning("%s requested %r: %s", request.requester, attribute, refusal)
         self._fail(request, refusal)
@@ -269,7 +272,7 @@ class ServiceSession:
         )
         try:
             await loop_thread.in_thread(self._service.shutdown_handler)
-        except Exception:
+        except (Exception, SystemExit):
             logger.exception("the shutdown_handler of %r failed", self._service.name)
         if self._tasks:
             # a task that ends by itself, told by the handler, is given the time to do so

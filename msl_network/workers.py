@@ -55,8 +55,8 @@ class Workers:
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Run a function on a thread and wait for its result, on any event loop.
 
-        Raises:
-            NoThreadError: There is no thread for it.
+        At the end of the interpreter, where no thread can be started any more and nothing else is
+        held up by it, it is run here.
         """
         future: Future[T] = Future()
 
@@ -68,7 +68,10 @@ class Workers:
             except BaseException as error:
                 future.set_exception(error)
 
-        self.submit(job)
+        try:
+            self.submit(job)
+        except NoThreadError:
+            job()
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:

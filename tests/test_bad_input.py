@@ -44,6 +44,8 @@ from .laboratory import REQUEST, eventually
             "TypeError: The request 'link' needs the name of a service",
             "u",
         ),
+        (b'{"service": "\\ud800", "attribute": "x", "uid": "u"}', "surrogates not allowed", "u"),
+        (b'{"service": "Healthy", "attribute": "\\ud800", "uid": "u"}', "surrogates not", "u"),
         (b"[" * 100_000, "The JSON text is nested too deeply", ""),
         (
             b'{"service":"Healthy","attribute":"add","args":' + b"[" * 9999 + b"]" * 9999 + b"}",
@@ -167,6 +169,17 @@ def test_before_it_is_known_a_peer_gets_little(laboratory):
         ({"result": None}, "TypeError: Cannot read the identity"),
         ({"result": {}}, "KeyError: 'type'"),
         ({"result": {"type": "client"}}, "KeyError: 'name'"),
+        (
+            {"result": {"type": "client", "name": "\ud800"}},
+            "TypeError: Invalid identity: 'utf-8' codec can't encode",
+        ),
+        (
+            b'{"result": {"type": "service", "name": "x", "attributes": {"a": '
+            + b"[" * 900
+            + b"]" * 900
+            + b"}}}\n",
+            "TypeError: Invalid identity: the attributes are nested too deeply",
+        ),
         ({"result": {"type": "client", "name": 5}}, "TypeError: The type and the name"),
         ({"result": {"type": "thing", "name": "x"}}, "TypeError: Unknown connection type 'thing'"),
         ({"result": {"type": "service", "name": "x"}}, "KeyError: 'attributes'"),
@@ -279,6 +292,40 @@ def test_unknown_user_and_wrong_password_look_the_same(laboratory):
     for login in ({"username": "n.bohr", "password": "wrong"}, {"username": "nobody"}):
         with pytest.raises(ValueError, match=r"^ValueError: Wrong login password$"):
             connect(**{**lab.manager.kwargs, **login})
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{"auth_password": "x"}, {"auth_login": True, "users": {"n.bohr": "right"}}]
+)
+def test_password_that_is_no_unicode(laboratory, kwargs):
+    lab = laboratory(**kwargs)
+    with lab.raw() as raw:
+        question = raw.read()
+        if question["attribute"] == "username":
+            question = raw.ask({"result": "n.bohr"})
+        assert question["attribute"] == "password"
+        assert "password" in raw.ask({"result": "\ud800"})["message"]
+        assert raw.read() is None
+
+
+def test_tries_at_the_same_time_wait_one_behind_the_other():
+    brake = authentication.Brake()
+    for _ in range(3):
+        assert brake.delay("address") == 0
+        brake.failed("address")
+    delays = [brake.delay("address") for _ in range(3)]
+    assert delays == pytest.approx([1, 2, 3], abs=0.5)
+    assert brake.delay("another address") == 0
+
+
+def test_requests_that_wait_for_a_login_are_limited(laboratory):
+    lab = laboratory()
+    with lab.raw().client() as raw:
+        request = {"service": "Manager", "attribute": "port", "args": ["x" * 600_000], "kwargs": {}}
+        assert raw.ask({**request, "uid": "1"})["attribute"] == "username"
+        answer = raw.ask({**request, "uid": "2"})
+        assert answer["message"] == "PermissionError: Log in first: too many requests wait for it"
+        assert answer["uid"] == "2"
 
 
 # --- requests ------------------------------------------------------------------------------

@@ -142,3 +142,23 @@ def test_no_more_waits_than_allowed():
         assert connection.lost_reason == "more than 1000000 bytes wait for it"
 
     run(work, outgoing_limit=1_000_000, stall_timeout=30)
+
+
+def test_peer_that_floods_leaves_others_their_turn():
+    async def work(loop, connection, lines, peer):
+        seen = []
+
+        def line_received(line):
+            if not seen:
+                loop.call_soon(lambda: seen.append(len(lines.lines)))
+                seen.append(0)
+            lines.lines.append(line)
+
+        lines.line_received = line_received
+        await loop.sock_sendall(peer, b"\n" * 5000 + b"last\n")
+        while lines.lines[-1:] != [b"last"]:
+            await asyncio.sleep(0.01)
+        assert len(lines.lines) == 5001
+        assert seen[1] <= 1000
+
+    run(work)

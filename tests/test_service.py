@@ -361,3 +361,62 @@ def test_run_services_needs_services(capsys):
     assert capsys.readouterr().err == "Warning... no services have been specified\n"
     with pytest.raises(TypeError, match="All services must be of type"):
         run_services(Oven)
+
+
+# --- what ends a thread elsewhere --------------------------------------------------------------
+
+
+class Leaving(Service):
+    """A Service whose author ends the program where one should not."""
+
+    def __init__(self):
+        super().__init__()
+        self._both = threading.Barrier(2)
+
+    def cancelled(self):
+        async def work():
+            raise asyncio.CancelledError
+
+        return work()
+
+    async def leave(self):
+        raise SystemExit("not from a coroutine")
+
+    def add(self, x, y):
+        return x + y
+
+    def shutdown_service(self, leave=False):
+        if leave:
+            sys.exit("not from here")
+        self._both.wait(20)
+        return "bye"
+
+    def shutdown_handler(self):
+        raise SystemExit("not even at the end")
+
+
+def test_two_clients_shut_it_down_at_the_same_time(manager):
+    with (
+        Leaving().start_in_background(**manager.kwargs) as running,
+        connect(**manager.kwargs) as one,
+        connect(**manager.kwargs) as two,
+    ):
+        links = [client.link("Leaving") for client in (one, two)]
+        futures = [link["shutdown_service"](asynchronous=True) for link in links]
+        assert [future.result(20) for future in futures] == ["bye", "bye"]
+        running.wait(20)
+
+
+def test_service_that_ends_the_program_ends_nothing(manager):
+    with (
+        Leaving().start_in_background(**manager.kwargs),
+        connect(**manager.kwargs) as client,
+    ):
+        link = client.link("Leaving")
+        with pytest.raises(RemoteError, match="CancelledError"):
+            link.cancelled(timeout=20)
+        with pytest.raises(RemoteError, match="SystemExit: not from a coroutine"):
+            link.leave(timeout=20)
+        with pytest.raises(RemoteError, match="SystemExit: not from here"):
+            link.shutdown_service(True, timeout=20)
+        assert link.add(1, 2, timeout=20) == 3

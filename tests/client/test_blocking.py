@@ -364,3 +364,24 @@ def test_child_of_a_fork_leaves_the_connection_of_its_parent_alone(manager, benc
     command = [sys.executable, "-c", FORK, json.dumps(manager.kwargs)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("Disconnected from Manager\n5\n", "")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_notification_handler_that_ends_the_program_ends_nothing(link, asynchronous):
+    got = []
+    done = threading.Event()
+
+    def handler(i, **kwargs):
+        got.append(i)
+        if i == 2:
+            done.set()
+        raise SystemExit("not from here")
+
+    async def on_loop(i, **kwargs):
+        handler(i)
+
+    link.notification_handler = on_loop if asynchronous else handler
+    link.emit(3, timeout=20)
+    assert done.wait(20)
+    assert got == [0, 1, 2]
+    assert link.add(1, timeout=20) == 2

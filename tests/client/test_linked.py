@@ -112,3 +112,19 @@ def test_what_disconnect_does_is_done_when_it_is_let_go(manager):
         while "Ending" in other.identities()["services"]:
             assert time.monotonic() < deadline
         assert len(other.identities()["clients"]) == 1
+
+
+def test_coroutine_as_notification_handler(manager, bench):
+    got = []
+    done = threading.Event()
+
+    class Asynchronous(LinkedClient):
+        async def notification_handler(self, i, square):
+            got.append((i, square))
+            if i == 2:
+                done.set()
+
+    with Asynchronous("Bench", **manager.kwargs) as linked:
+        linked.emit(3)
+        assert done.wait(20)
+        assert got == [(0, 0), (1, 1), (2, 4)]

@@ -100,3 +100,16 @@ def test_program_that_ends_without_stopping_anything():
     cert_file, said = done.stdout.splitlines()
     assert said == "tidied up"
     assert not os.path.exists(os.path.dirname(cert_file))
+
+
+def test_administrator_shuts_it_down():
+    manager = LocalManager(users={"n.bohr": "secret"})
+    with manager, connect(**manager.kwargs, username="n.bohr", password="secret") as client:
+        client.admin_request("shutdown_manager", timeout=20)
+        with pytest.raises(ConnectionError):
+            connect(**manager.kwargs)
+
+
+def test_password_is_not_shown():
+    with LocalManager(auth_password="secret") as manager:
+        assert "secret" not in repr(manager) + repr(vars(manager)["_running"])

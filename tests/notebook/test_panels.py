@@ -247,6 +247,7 @@ def test_a_service_that_is_full(panels, manager, client, instrument):
     with connect(**manager.kwargs) as other:
         other.link("Instrument")
         panel = panels(ServicesPanel, client)
+        wait_for(lambda: "Instrument" in panel._rows, "the Services")
         panel.link_with("Instrument").result(WAIT)
         assert "Link Instrument" in status(panel)
         assert "maximum" in status(panel)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -68,6 +69,8 @@ class Point:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
+        ([Decimal("1.5"), Decimal(5), Decimal("NaN")], [1.5, 5, math.nan]),
+        ([Decimal("1.5"), Decimal(5), Decimal("NaN"), None], [1.5, 5, math.nan, None]),
         (WithToJson(), {"unit": "V"}),
         ([WithToJson()], [{"unit": "V"}]),
         (Text("text"), "text"),
@@ -93,11 +96,18 @@ def test_numpy():
     back = codec.decode(codec.encode(value))
     assert repr(back["array"]) == "[[1.5, nan], [2.5, inf]]"
     assert (back["scalar"], back["count"], back["flag"]) == (0.5, 2**62, True)
+    # within what is taken apart by msgspec, with and without a `null` somewhere
+    point = Point(numpy.float32(0.5), numpy.arange(2))
+    for value in ([point], [point, None]):
+        assert codec.decode(codec.encode(value))[0] == {"x": 0.5, "y": [0, 1]}
 
 
 def test_what_cannot_be_written():
     with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
         codec.encode({"a": [object()]})
+    for value in ({(1, 2): 3}, {(1, 2): None}):
+        with pytest.raises(TypeError, match="keys must be str"):
+            codec.encode(value)
     endless = []
     endless.append(endless)
     with pytest.raises(ValueError):

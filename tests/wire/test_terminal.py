@@ -56,6 +56,8 @@ def test_identity(line, name):
             [True, False, None, None, [1, 2], 1000.0, -5, 16, "text"],
             {},
         ),
+        # in a time that does not grow with the square of the length
+        ("S a" + " " * 1_000_000 + "b", "S", "a", ["b"], {}),
         ("S a {1,2} __import__('os') 1j", "S", "a", [[1, 2], "__import__('os')", "1j"], {}),
     ],
 )
