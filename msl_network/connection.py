@@ -157,6 +157,11 @@ class Connection(asyncio.BufferedProtocol):
         """Whether nothing can be sent any more."""
         return self._closing
 
+    @property
+    def is_deaf(self) -> bool:
+        """Whether lines are kept back, so that nothing is known of the peer."""
+        return self._paused_lines is not None
+
     def info(self, name: str) -> Any:
         """What the transport knows, e.g. `"peername"` or `"sockname"`."""
         return self._transport.get_extra_info(name)

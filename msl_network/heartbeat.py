@@ -22,6 +22,9 @@ PING_LINE = f'{{"attribute":"{PING}","service":"Manager"}}'.encode()
 class _Beating(Protocol):
     heard: bool
 
+    @property
+    def is_deaf(self) -> bool: ...
+
     def send(self, line: bytes) -> bool: ...
 
     def abort(self, reason: str) -> None: ...
@@ -31,7 +34,8 @@ class Heartbeat:
     """Beats for a connection until it is stopped; on the event loop.
 
     Args:
-        connection: Sets its `heard` whenever it has received something.
+        connection: Sets its `heard` whenever it has received something; `is_deaf` while it
+            does not want to.
         interval: Seconds between two beats.
     """
 
@@ -47,7 +51,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         connection = self._connection
-        self._silent = 0 if connection.heard else self._silent + 1
+        self._silent = 0 if connection.heard or connection.is_deaf else self._silent + 1
         connection.heard = False
         if self._silent >= 2:
             connection.abort(f"it was silent for {2 * self._interval:g} seconds")

@@ -169,6 +169,8 @@ class LineSocket:
         limit: Most bytes of a line.
     """
 
+    is_deaf = False  # it reads whatever comes
+
     def __init__(self, sock: socket.socket, receiver: Receiver, limit: int) -> None:
         self.lost_reason: str | None = None
         self._sock = sock

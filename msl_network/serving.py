@@ -16,7 +16,14 @@ from .constants import SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
 from .device import ConnectOptions
 from .line_socket import LineSocket
 from .wire.framing import LineTooLongError
-from .wire.messages import Message, MessageError, error_line, parse, result_line
+from .wire.messages import (
+    Message,
+    MessageError,
+    describe_error,
+    error_line,
+    parse,
+    result_line,
+)
 from .workers import NoThreadError, Workers
 
 if TYPE_CHECKING:
@@ -219,7 +226,7 @@ class ServiceSession:
         return result_line(result, requester=request.requester, uid=request.uid)
 
     def _failure(self, request: Request, error: BaseException) -> bytes:
-        logger.info("%s: %s [%s]", type(error).__name__, error, request.attribute)
+        logger.info("%s [%s]", describe_error(error), request.attribute)
         # the frames of this file are not the user's to read
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename != _HERE]

@@ -165,3 +165,20 @@ def test_peer_that_promises_to_beat_and_does_not(manager):
         raw.send(json.dumps(ping, indent=1).replace("\n", "").encode() + b"\r\n")
         while (message := raw.read()) is not None:
             assert message == ping
+
+
+def test_who_waits_for_a_slowed_login_is_not_silent(monkeypatch):
+    # nothing is read from it meanwhile
+    from msl_network.manager import authentication
+
+    monkeypatch.setattr(authentication, "LOGIN_ATTEMPTS", 0)
+    monkeypatch.setattr(authentication, "LOGIN_DELAY", 5 * BEAT)
+    with LocalManager(heartbeat=BEAT, users={"ada": "secret"}) as manager:
+        options = {**manager.kwargs, "username": "ada", "password": "wrong"}
+        with connect(**options) as wrong, pytest.raises(RemoteError, match="Wrong login"):
+            wrong.admin_request("port")
+        with connect(**{**options, "password": "secret"}) as client:
+            start = time.monotonic()
+            assert client.admin_request("port") == manager.port
+            assert time.monotonic() - start > 4 * BEAT
+            assert client.is_connected()

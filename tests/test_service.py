@@ -420,3 +420,21 @@ def test_service_that_ends_the_program_ends_nothing(manager):
         with pytest.raises(RemoteError, match="SystemExit: not from here"):
             link.shutdown_service(True, timeout=20)
         assert link.add(1, 2, timeout=20) == 3
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+class Faulty(Service):
+    def measure(self):
+        raise Unspeakable
+
+
+def test_an_exception_whose_text_can_not_be_made(manager):
+    with Faulty().start_in_background(**manager.kwargs), connect(**manager.kwargs) as client:
+        link = client.link("Faulty")
+        for _ in range(2):
+            with pytest.raises(RemoteError, match="Unspeakable: <an error whose text can't be"):
+                link.measure(timeout=20)

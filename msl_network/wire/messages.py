@@ -18,6 +18,7 @@ __all__ = [
     "Message",
     "MessageError",
     "ServiceIdentity",
+    "describe_error",
     "error_line",
     "message_line",
     "notification_line",
@@ -330,7 +331,7 @@ def error_line(
     traceback: list[str] | None = None,
 ) -> bytes:
     """Write an error reply, `"Type: text"`."""
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    text = error if isinstance(error, str) else describe_error(error)
     return (
         encode(
             {
@@ -344,6 +345,16 @@ def error_line(
         )
         + END
     )
+
+
+def describe_error(error: BaseException) -> str:
+    """The name of an exception's class and its text, as an error reply has them."""
+    try:
+        text = str(error)
+    except Exception:
+        # the exception of a driver may itself be at fault; whoever asked is told all the same
+        text = "<an error whose text can't be made>"
+    return f"{type(error).__name__}: {text}"
 
 
 def notification_line(service: str, args: Any, kwargs: dict[str, Any]) -> bytes:

@@ -361,7 +361,14 @@ print(link.add(4), flush=True)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_child_of_a_fork_leaves_the_connection_of_its_parent_alone(manager, bench):
-    command = [sys.executable, "-c", FORK, json.dumps(manager.kwargs)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        FORK,
+        json.dumps(manager.kwargs),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("Disconnected from Manager\n5\n", "")
 

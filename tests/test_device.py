@@ -1,0 +1,57 @@
+"""Connecting to what is not a Manager."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from msl_network import connect
+
+QUESTION = b'{"attribute": "username", "args": ["Manager[a:1]"], "kwargs": {}, "uid": ""}\r\n'
+
+
+@contextlib.contextmanager
+def server(data, *, endless=False):
+    """A server that sends this to whoever connects."""
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(data)
+                while endless:
+                    connection.sendall(data)
+                connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("data", "endless", "text"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", False, "is not a Manager: The message is not JSON"),
+        (b"x" * 65536, True, "larger than the limit of 1048576 bytes"),
+        (b'{"attribute": "x", "uid": "1"}\r\n', True, "it does not ask who connects"),
+        (QUESTION, True, "The Manager asks for the username again and again"),
+    ],
+)
+def test_what_is_not_a_manager(data, endless, text):
+    with (
+        server(data, endless=endless) as port,
+        pytest.raises(ConnectionError, match=text),
+    ):
+        connect(host="127.0.0.1", port=port, disable_tls=True, username="n.bohr", timeout=20)
+
+
+def test_what_says_nothing():
+    with (
+        server(b"") as port,
+        pytest.raises(ConnectionError, match=r"not established after 0\.2 second"),
+    ):
+        connect(host="127.0.0.1", port=port, disable_tls=True, timeout=0.2)
