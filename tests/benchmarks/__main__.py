@@ -79,8 +79,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = os.environ.get("MSL_NETWORK_1X_PYTHON", str(REPOSITORY / ".venv-1.x/bin/python"))
     parser.add_argument("--python-1x", default=default, help="Python with 1.x (%(default)s)")
-    parser.add_argument("--count", type=int, default=2000, help="calls per run (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each (%(default)s)")
+    parser.add_argument("--count", type=int, default=10_000, help="calls per run (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each (%(default)s)")
     args = parser.parse_args()
     sides = {"1.x": (args.python_1x, "msl.network"), "this": (sys.executable, "msl_network")}
     results: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
