@@ -76,9 +76,6 @@ def _stoppable() -> Iterator[None]:
     # before it awaits something
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        # the button may have been pressed a moment ago
-        if getattr(asyncio.current_task(), "_must_cancel", False):
-            raise KeyboardInterrupt
         yield
     finally:
         if before is not None:  # the handler of a library that is not Python's

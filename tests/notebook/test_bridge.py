@@ -180,6 +180,18 @@ async def one_fails():
 # --- the stop button -------------------------------------------------------------------------
 
 
+# what the kernel's loop does once the cell waits, be it in a nested run or in an `await`
+WAITING = "asyncio.get_running_loop().call_later(0.1, print, 'waiting'); "
+
+
+def start_to_wait(kernel, oven, code):
+    cell = kernel.start(WAITING + code)
+    reach(oven)
+    if ".result()" not in code:  # which blocks the kernel's loop
+        kernel.wait(cell, lambda: "waiting" in cell.printed)
+    return cell
+
+
 @pytest.mark.parametrize(
     "code",
     [
@@ -193,15 +205,13 @@ async def one_fails():
     ],
 )
 def test_stop_during_a_call(connected, oven, code):
-    cell = connected.start(code)
-    reach(oven)
+    cell = start_to_wait(connected, oven, code)
     assert interrupt(connected, cell) < AT_ONCE
     # ipykernel ends a cell that awaits with the other one
     assert cell.error[0] in ("KeyboardInterrupt", "CancelledError")
     assert_usable(connected)
     # and once more, now that asyncio is patched
-    cell = connected.start(code)
-    reach(oven)
+    cell = start_to_wait(connected, oven, code)
     assert interrupt(connected, cell) < AT_ONCE
     assert_usable(connected)
     oven.hot.set()
