@@ -8,6 +8,7 @@ panel. It is never asked on the loop, which goes on serving everything else mean
 import asyncio
 import getpass
 import queue
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,7 +16,16 @@ from typing import Any, TypeAlias, TypeVar
 
 from . import loop_thread
 
-__all__ = ["Ask", "Question", "ask_in_terminal", "set_waiter", "wait", "wait_and_answer"]
+__all__ = [
+    "WAKE_UP",
+    "Ask",
+    "Question",
+    "ask_in_terminal",
+    "set_waiter",
+    "wait",
+    "wait_and_answer",
+    "wait_awake",
+]
 
 T = TypeVar("T")
 
@@ -47,11 +57,28 @@ Ask: TypeAlias = Callable[[Question], Awaitable[str]]
 Waiter: TypeAlias = Callable[["Future[Any]", float | None], Any]
 
 
-def _plain_wait(future: "Future[T]", timeout: float | None) -> T:
-    return future.result(timeout)
+WAKE_UP = 0.1
+"""Seconds after which who waits looks up: an interrupt (Ctrl+C, the stop button of a notebook) is
+only seen by who is awake, when it comes just before the wait or on Windows."""
 
 
-_waiter: Waiter = _plain_wait
+def wait_awake(future: "Future[T]", timeout: float | None) -> T:
+    """Wait for a future in a way that can always be interrupted.
+
+    Raises:
+        TimeoutError: The time is up. The future is not cancelled.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = WAKE_UP if deadline is None else min(WAKE_UP, deadline - time.monotonic())
+        try:
+            return Future.result(future, max(left, 0.0))
+        except TimeoutError:
+            if future.done() or (deadline is not None and time.monotonic() >= deadline):
+                raise
+
+
+_waiter: Waiter = wait_awake
 
 
 def set_waiter(waiter: Waiter | None) -> None:
@@ -62,7 +89,7 @@ def set_waiter(waiter: Waiter | None) -> None:
             waits; returns the result or raises. None restores the plain way.
     """
     global _waiter
-    _waiter = waiter or _plain_wait
+    _waiter = waiter or wait_awake
 
 
 def wait(future: "Future[T]", timeout: float | None = None) -> T:

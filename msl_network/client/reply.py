@@ -5,13 +5,11 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from ..asking import WAKE_UP, wait_awake
+
 __all__ = ["Reply", "waited_for"]
 
 T = TypeVar("T")
-
-WAKE_UP = 0.1
-"""Seconds after which a coroutine that waits wakes up: an interrupt (the stop button of a
-notebook, Ctrl+C on Windows) is only seen by an event loop that is awake."""
 
 
 class Reply(Future[T], Generic[T]):
@@ -50,6 +48,14 @@ class Reply(Future[T], Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         return waited_for(self).__await__()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the reply.
+
+        Raises:
+            TimeoutError: It has not come within `timeout` seconds; the request goes on.
+        """
+        return wait_awake(self, timeout)
 
     def cancel(self) -> bool:
         """Give the request up: a reply that still comes is dropped."""

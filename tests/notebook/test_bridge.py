@@ -294,7 +294,7 @@ import msl_network
 import msl_network.notebook
 from msl_network import asking
 print([name for name in ("IPython", "nest_asyncio2", "ipywidgets") if name in sys.modules])
-print(asking._waiter is asking._plain_wait)
+print(asking._waiter is asking.wait_awake)
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
