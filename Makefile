@@ -34,7 +34,7 @@ $(OLD)/.made:
 	@touch $@
 
 lab: $(VENV)/.lab  ## open JupyterLab on the tutorial
-	$(BIN)/jupyter lab notebooks/01-first-steps.ipynb
+	$(BIN)/jupyter lab $$(test "$$(id -u)" -ne 0 || echo --allow-root) notebooks/01-first-steps.ipynb
 
 demo: $(VENV)/.lab  ## the same way through without a browser
 	@$(BIN)/python -m msl_network.examples.demo notebooks/01-first-steps.ipynb
