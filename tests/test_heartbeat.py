@@ -53,13 +53,14 @@ class Bench(Service):
 
 
 @pytest.fixture
-def program():
+def program(tmp_path):
     """Start a peer in a process of its own, which can be frozen: it sends no packet then."""
     running = []
 
     def start(role, kwargs):
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, role, json.dumps(kwargs)],
+            env={**os.environ, "TMPDIR": str(tmp_path)},  # it can't remove what it has there
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
