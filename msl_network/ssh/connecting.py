@@ -66,7 +66,6 @@ class Login(asyncssh.SSHClient):
         self._given = password
         self._ask = ask
         self._attempts = 0
-        self._said_no = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = exc
