@@ -33,7 +33,14 @@ SHUTDOWN_MANAGER: Final = "shutdown_manager"
 PING: Final = "__ping__"
 """The attribute of the line that says no more than that its sender is alive."""
 
-FEATURES: Final = ("ping",)
+GOODBYE: Final = "__goodbye__"
+"""The attribute of the line by which a Manager says that it ends for good, and why."""
+
+LINKED: Final = "__linked__"
+"""The attribute of the line by which a Manager tells a Client that a Service with which it was
+linked has come back, and that the two are linked again."""
+
+FEATURES: Final = ("ping", "goodbye", "relink")
 """What goes beyond 1.x. It is used between two peers where both have named it."""
 
 NETWORK_MANAGER_RUNNING_PREFIX: Final = "Network Manager running on"
@@ -68,13 +75,28 @@ MESSAGE_LIMIT: Final = 256 * 1024 * 1024
 """Largest message in bytes. 1.x has no limit and its users send waveforms of 110 MB; twice
 that, and a peer that never ends its line still can't fill the memory of a Pi with swap."""
 
-HANDSHAKE_LIMIT: Final = 1024 * 1024
-"""Largest message in bytes before a peer is registered: an identity with hundreds of
-signatures has some 50 kB, and nobody who is not known yet gets more."""
+HANDSHAKE_LIMIT: Final = 128 * 1024
+"""Largest message in bytes before a peer is registered: an identity with hundreds of signatures has
+some 50 kB, and nobody who is not known yet costs more than a megabyte, TLS included."""
 
 HANDSHAKE_TIMEOUT: Final = 120.0
 """Seconds that a peer has to authenticate and identify itself. A person may be typing a
 password: 1.x asks for it in the middle of connecting."""
+
+TLS_TIMEOUT: Final = 30.0
+"""Seconds that a peer has for the TLS part of connecting, where nobody types anything."""
+
+UNAUTHENTICATED_PER_ADDRESS: Final = 128
+"""Most connections from one address that are not registered yet: a hundred Clients that start at
+once behind one router, and some. When there are more, the oldest silent one makes way; each costs
+up to 100 kB."""
+
+UNAUTHENTICATED: Final = 500
+"""Most connections in all that are not registered yet: half of the 1024 files that a program may
+have open, unless the system is told otherwise."""
+
+CONNECTIONS: Final = 10_000
+"""Most devices that are registered: more than any laboratory has, and some 300 MB."""
 
 HEARTBEAT: Final = 10.0
 """Seconds between two signs of life. A peer that gives none for two of them is dropped: soon enough
@@ -85,6 +107,20 @@ STALL_TIMEOUT: Final = 10.0
 
 OUTGOING_LIMIT: Final = 2 * MESSAGE_LIMIT
 """Most bytes that wait for one peer: room for one message of the largest size behind another."""
+
+OUTGOING_LINES: Final = 200_000
+"""Most lines that wait for one peer: all requests that can be in flight at a Service, twice. A
+small line costs several times its bytes."""
+
+REQUESTS_PER_CLIENT: Final = 50_000
+"""Most requests of one Client that have no reply yet: a loop in a notebook that sends all it has at
+once, and no more than half of what one Service takes."""
+
+REQUESTS_PER_SERVICE: Final = 100_000
+"""Most requests at one Service that have no reply yet; each costs its Manager some 300 bytes."""
+
+ADMIN_REQUESTS: Final = 100
+"""Most requests of one administrator that a Manager works on, or that wait for a login."""
 
 LOGIN_ATTEMPTS: Final = 3
 """Wrong passwords in a row from one address before the next try is slowed down."""
@@ -98,6 +134,25 @@ LOGIN_DELAY_MAX: Final = 30.0
 LOGIN_FORGET: Final = 300.0
 """Seconds after which the wrong passwords of an address are forgotten."""
 
+NAME_LIMIT: Final = 1000
+"""Most characters of a name of a device or a method and of a uid: a Manager keeps and logs them."""
+
+LOGIN_REMEMBERED: Final = 60.0
+"""Seconds for which a right login is not checked anew: as long as it takes all Clients to come back
+after a network has been away. It ends at once when the user's record is changed."""
+
+LOGINS_REMEMBERED: Final = 1000
+"""Most users of whom it is remembered."""
+
+RECORDS_KEPT: Final = 250_000
+"""Rows of the connections table that are kept: some months of a busy laboratory. Older ones make
+way, so that an SD card does not fill up; and all together, some 30 MB, can be read on a small Pi
+and sent to an administrator in one message."""
+
+REFUSAL_PAUSE: Final = 60.0
+"""Seconds before a request of a device that is refused again for the same reason is recorded
+again: one that asks for a locked Service a hundred times a second is a row a minute."""
+
 RECORDS_WAITING: Final = 10_000
 """Rows that may wait for the connections table while its database is locked; further ones
 are dropped, with a line in the log."""
@@ -108,6 +163,10 @@ that waits for its instrument costs a thread and nothing else."""
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection to be made, as in 1.x."""
+
+RECONNECT: Final = 3600.0
+"""Seconds for which a device that has lost its connection tries to come back: long enough for a
+computer that installs its updates at night; after that, whoever looks finds it ended."""
 
 SHUTDOWN_TIMEOUT: Final = 5.0
 """Seconds that a peer has to close its side before its connection is cut."""

@@ -6,6 +6,7 @@ one.
 """
 
 import calendar
+import contextlib
 import datetime as dt
 import getpass
 import ipaddress
@@ -417,7 +418,10 @@ def get_ssl_context(
 
 def _write(path: str | os.PathLike[str], data: bytes, *, private: bool = False) -> str:
     """Write a file as a whole or not at all, and return its path."""
-    constants.ensure_parent(path, private=private)
+    folder = constants.ensure_parent(path, private=private).parent
+    if private and os.path.realpath(folder) == os.path.realpath(constants.KEY_DIR):
+        with contextlib.suppress(PermissionError):  # it is somebody else's
+            os.chmod(folder, 0o700)  # 1.x has left it open
     path = os.path.expanduser(path)
     target = os.path.realpath(path)
     temporary = f"{target}.{secrets.token_hex(4)}.tmp"

@@ -1,12 +1,11 @@
 """The SQLite database of a Manager: who has connected, which hosts are trusted, who may log in.
 
-The layout of the tables and the way passwords are derived are those of 1.x, so that a database
-of 1.x goes on working here and one of ours there.
+The layout of the tables is that of 1.x, so that a database of 1.x goes on working here and one of
+ours there, but for passwords: they are kept with scrypt, which 1.x can't check. A key of 1.x works
+until its user logs in to a Manager of this package for the first time, and is replaced then.
 """
 
 import contextlib
-import hashlib
-import hmac
 import os
 import re
 import sqlite3
@@ -15,18 +14,17 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
-from . import constants
+from . import constants, passwords
+from .escaping import escaped, has_controls
 
 __all__ = ["ConnectionsTable", "Database", "HostnamesTable", "Peer", "UsersTable"]
 
 BUSY_TIMEOUT = 60.0
 """Seconds to wait for a database that another process has locked, as in 1.x."""
 
-SALT_SIZE = 16
-KEY_SIZE = 32
-ITERATIONS = 100_000
-"""PBKDF2-SHA256 as in 1.x: sizes in bytes. The tables have no column for the number of
-iterations, so it can't be raised without locking out the users who are registered."""
+UPGRADE_TIMEOUT = 0.5
+"""Seconds to wait for a locked database when the key of a user who has just logged in is to be
+replaced: the user waits for it, and the next login will do as well."""
 
 ConnectionRecord: TypeAlias = tuple[int, str | datetime, str, str, int, str]
 UserRecord: TypeAlias = tuple[int, str, bytes, bytes, int]
@@ -193,6 +191,8 @@ class ConnectionsTable(Database):
     def insert(self, peer: Peer, message: str) -> None:
         """Record what happened when a device connected, with the local time to the second.
 
+        Control characters in a name or the message are written visibly.
+
         Args:
             peer: The device.
             message: What happened.
@@ -201,9 +201,27 @@ class ConnectionsTable(Database):
             "INSERT INTO connections VALUES(NULL, ?, ?, ?, ?, ?);",
             datetime.now().isoformat(timespec="seconds"),
             peer.ip_address,
-            peer.domain,
+            escaped(peer.domain),
             peer.port,
-            message,
+            escaped(message),
+        )
+
+    def prune(self, most: int) -> int:
+        """Remove some of the oldest records, if there are more than a number of them.
+
+        No more than 2000 are removed at a time, so that nobody waits long for the database.
+
+        Args:
+            most: How many records to keep.
+
+        Returns:
+            How many have been removed.
+        """
+        # the pid only grows: no row has to be counted
+        return self._change(
+            "DELETE FROM connections WHERE pid <= (SELECT MAX(pid) FROM connections) - ? "
+            "AND pid < (SELECT MIN(pid) FROM connections) + 2000;",
+            most,
         )
 
     def connections(
@@ -259,7 +277,13 @@ class HostnamesTable(Database):
                 self._cursor.executemany("INSERT OR IGNORE INTO auth_hostnames VALUES(?);", aliases)
 
     def insert(self, hostname: str) -> None:
-        """Trust a host; one that is trusted already is left as it is."""
+        """Trust a host; one that is trusted already is left as it is.
+
+        Raises:
+            ValueError: There are control characters in its name.
+        """
+        if has_controls(hostname):
+            raise ValueError(f"There are control characters in the hostname {hostname!r}")
         self._change("INSERT OR IGNORE INTO auth_hostnames VALUES(?);", hostname)
 
     def delete(self, hostname: str) -> None:
@@ -277,7 +301,7 @@ class HostnamesTable(Database):
 
 
 class UsersTable(Database):
-    """The users who may log in to the Manager. Passwords are kept as PBKDF2 keys.
+    """The users who may log in to the Manager. Passwords are kept as keys of scrypt.
 
     Args:
         database: The path of the file, `":memory:"`, or None for the default database.
@@ -309,6 +333,8 @@ class UsersTable(Database):
         """
         if re.search(r":\d+$", username):
             raise ValueError('A username cannot end with ":<integer>"')
+        if has_controls(username):  # it is shown to people, in terminals and in logs
+            raise ValueError(f"There are control characters in the username {username!r}")
         key, salt = _protect(username, password)
         try:
             self._change(
@@ -389,13 +415,50 @@ class UsersTable(Database):
         The answer takes the same time for a user who does not exist as for a wrong password,
         so that nobody can find out names by trying.
         """
+        user, kinds = self.for_login(username)
+        key, salt = (None, b"") if user is None else user[2:4]
+        return passwords.matches(password, key, salt, kinds)
+
+    def for_login(self, username: str) -> tuple[UserRecord | None, set[passwords.Kind]]:
+        """What a Manager needs to check a login: the record of the user, and the kinds of all keys.
+
+        A user of this name need not exist, and there are no threads: the caller derives the keys.
+        """
         try:
             user = self.get_user(username)
-        except UnicodeEncodeError:  # a lone surrogate, which no registered name can have
+        except UnicodeEncodeError:  # half a surrogate pair, which no registered name can have
             user = None
-        key, salt = (bytes(KEY_SIZE), bytes(SALT_SIZE)) if user is None else user[2:4]
-        matches = hmac.compare_digest(_derive(password, salt), key)
-        return matches and user is not None
+        kinds = (passwords.kind_of(key) for (key,) in self._rows("SELECT key FROM auth_users;"))
+        return user, {kind for kind in kinds if kind is not None}
+
+    def replace_key(self, user: UserRecord, key: bytes, salt: bytes) -> bool:
+        """Replace the key of a user by another one of the same password.
+
+        Args:
+            user: The record of the user, as it was when the password was found to be right.
+            key: The new key.
+            salt: Its salt.
+
+        Returns:
+            Whether it has been replaced. It is not where the record has changed meanwhile.
+
+        Raises:
+            sqlite3.Error: The database can't be written, or is locked.
+        """
+        ((timeout,),) = self._rows("PRAGMA busy_timeout;")
+        self.execute(f"PRAGMA busy_timeout = {UPGRADE_TIMEOUT * 1000:.0f};")
+        try:
+            return bool(
+                self._change(
+                    "UPDATE auth_users SET key = ?, salt = ? "
+                    "WHERE username = ? AND key = ? AND salt = ?;",
+                    key,
+                    salt,
+                    *user[1:4],
+                )
+            )
+        finally:
+            self.execute(f"PRAGMA busy_timeout = {timeout};")
 
     def is_admin(self, username: str) -> bool:
         """Whether the user is registered, and as an administrator."""
@@ -407,17 +470,10 @@ class UsersTable(Database):
             raise ValueError(f"Cannot {action} {username!r}. This user is not in the table.")
 
 
-def _derive(password: str, salt: bytes) -> bytes:
-    # A peer can send a lone surrogate, which plain UTF-8 refuses to encode.
-    data = password.encode(errors="surrogatepass")
-    return hashlib.pbkdf2_hmac("sha256", data, salt, ITERATIONS, KEY_SIZE)
-
-
 def _protect(username: str, password: str | None) -> tuple[bytes, bytes]:
     if not password:
         raise ValueError(f"You must specify a password for {username!r}")
-    salt = os.urandom(SALT_SIZE)
-    return _derive(password, salt), salt
+    return passwords.protect(password)
 
 
 def _timestamp(moment: datetime | str, *, last: bool = False) -> str:

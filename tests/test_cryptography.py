@@ -205,9 +205,34 @@ def test_encrypted_key(tmp_path):
 def test_nobody_else_can_read_a_key(home):
     path = cryptography.generate_key(algorithm="ECC")
     os.chmod(path, 0o644)  # as 1.x left it
+    os.chmod(home / "keys", 0o755)
     cryptography.generate_key(algorithm="ECC")
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE((home / "keys").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_nobody_else_can_read_a_key_for_a_moment(tmp_path, monkeypatch):
+    modes = []
+    sync = os.fsync
+
+    def watched(descriptor):
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    before = os.umask(0)
+    try:
+        path = cryptography.generate_key(algorithm="ECC", path=tmp_path / "mine" / "k")
+        # the folder of somebody's choice is left as it is, one that is made is nobody else's
+        assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o700
+        os.chmod(tmp_path / "mine", 0o755)
+        cryptography.generate_key(algorithm="ECC", path=path)
+        assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o755
+    finally:
+        os.umask(before)
+    assert modes == [0o600, 0o600]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """The database of a Manager."""
 
-import hashlib
+import os
 import sqlite3
 import stat
 import sys
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from msl_network import constants, database
+from msl_network import constants, passwords
 from msl_network.database import ConnectionsTable, Database, HostnamesTable, UsersTable
 
 PEER = SimpleNamespace(ip_address="192.0.2.7", domain="pi.example", port=50123)
@@ -61,6 +61,27 @@ def test_database_of_1x_goes_on_working(old):
             "next day",
             "now",
         ]
+
+
+def test_key_of_1x_stays_until_its_user_logs_in(old):
+    with UsersTable(database=old) as users:
+        before = users.get_user("n.bohr")
+        assert users.is_password_valid("n.bohr", "Ångström & Co")
+        users.update("n.bohr", is_admin=False)
+        assert users.get_user("n.bohr")[2:4] == before[2:4]
+        users.update("n.bohr", password="Ångström & Co")
+        assert passwords.kind_of(users.get_user("n.bohr")[2]) == passwords.CURRENT
+        assert users.is_password_valid("n.bohr", "Ångström & Co")
+
+
+def test_key_is_replaced_only_where_nothing_has_changed(old):
+    with UsersTable(database=old) as users:
+        before = users.get_user("n.bohr")
+        users.update("n.bohr", password="another")
+        assert not users.replace_key(before, *passwords.protect("Ångström & Co"))
+        assert users.is_password_valid("n.bohr", "another")
+        assert users.replace_key(users.get_user("n.bohr"), *passwords.protect("third"))
+        assert users.is_password_valid("n.bohr", "third")
 
 
 def test_layout_is_that_of_1x(tmp_path, old):
@@ -119,6 +140,48 @@ def test_record_and_its_time(tmp_path):
     assert before <= moment <= datetime.now()
 
 
+def test_record_can_neither_begin_a_line_nor_act_on_a_terminal():
+    peer = SimpleNamespace(ip_address="192.0.2.7", domain="a\x1b[2Jb", port=1)
+    with ConnectionsTable(database=":memory:") as table:
+        table.insert(peer, "connected\n2024-01-01 as \u202eanother\x9b1A\ud800")
+        ((*_, domain, _, message),) = table.connections()
+    assert domain == r"a\x1b[2Jb"
+    assert message == r"connected\n2024-01-01 as \u202eanother\x9b1A\ud800"
+
+
+def test_oldest_records_make_way_a_few_at_a_time():
+    with ConnectionsTable(database=":memory:") as table:
+        assert table.prune(10) == 0
+        with table.connection:
+            table.cursor.executemany(
+                "INSERT INTO connections VALUES(NULL, '2024-05-17T13:45:00', '', '', 1, ?);",
+                ((str(i),) for i in range(4510)),
+            )
+        assert [table.prune(10) for _ in range(4)] == [2000, 2000, 500, 0]
+        assert [row[5] for row in table.connections()] == [str(i) for i in range(4500, 4510)]
+        table.insert(PEER, "now")
+        assert table.prune(10) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_nobody_else_can_read_the_database_or_its_journal(tmp_path):
+    before = os.umask(0)
+    try:
+        with UsersTable(database=tmp_path / "db.sqlite3") as table:
+            for mode in ("DELETE", "WAL"):
+                table.execute(f"PRAGMA journal_mode = {mode};")
+                assert table.cursor.fetchall() == [(mode.lower(),)]
+                table.execute("INSERT INTO auth_users VALUES(NULL, ?, x'', x'', 0);", (mode,))
+                modes = {
+                    path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()
+                }
+                assert len(modes) > 1
+                assert set(modes.values()) == {0o600}
+                table.connection.commit()
+    finally:
+        os.umask(before)
+
+
 def test_as_datetime_leaves_the_rest_of_the_process_alone(old):
     ConnectionsTable(database=old, as_datetime=True).close()
     other = sqlite3.connect(old, detect_types=sqlite3.PARSE_DECLTYPES)
@@ -146,6 +209,8 @@ def test_hostnames():
         with pytest.raises(ValueError) as error:
             table.delete("zeta")
         assert str(error.value) == "Cannot delete 'zeta'. This hostname is not in the table."
+        with pytest.raises(ValueError, match="There are control characters in the hostname"):
+            table.insert("zeta\n")
 
 
 def test_users():
@@ -179,6 +244,10 @@ def test_users():
     ("call", "text"),
     [
         (lambda t: t.insert("x:1", "p", False), 'A username cannot end with ":<integer>"'),
+        (
+            lambda t: t.insert("x\n\x1b[2J", "p", False),
+            r"There are control characters in the username 'x\n\x1b[2J'",
+        ),
         (lambda t: t.insert("x", "", False), "You must specify a password for 'x'"),
         (lambda t: t.insert("x", None, False), "You must specify a password for 'x'"),
         (lambda t: t.insert("a", "p", False), "A user with the name 'a' already exists"),
@@ -200,21 +269,29 @@ def test_what_users_cannot_be(call, text):
         assert table.users() == [("a", False)]
 
 
-def test_unknown_user_costs_as_much_as_a_wrong_password(monkeypatch):
+@pytest.mark.parametrize("mixed", [True, False], ids=["with a key of 1.x", "without"])
+def test_unknown_user_costs_as_much_as_a_wrong_password(old, mixed, monkeypatch):
+    """Whoever is asked for, the same keys are derived in the same order."""
     work = []
-    derive = hashlib.pbkdf2_hmac
+    derive = passwords._derive
 
-    def watched(name, password, salt, iterations, length):
-        work.append((name, len(salt), iterations, length))
-        return derive(name, password, salt, iterations, length)
+    def watched(kind, password, salt):
+        work.append((kind, len(salt)))
+        return derive(kind, password, salt)
 
-    with UsersTable(database=":memory:") as table:
-        table.insert("n.bohr", "secret", False)
-        monkeypatch.setattr(database.hashlib, "pbkdf2_hmac", watched)
-        assert not table.is_password_valid("n.bohr", "wrong")
-        assert not table.is_password_valid("nobody", "wrong")
-        assert not table.is_password_valid("nobody", "")
-    assert work == [("sha256", 16, 100_000, 32)] * 3
+    with UsersTable(database=old) as table:
+        table.insert("m.curie", "secret", False)
+        if not mixed:
+            table.delete("n.bohr")
+        monkeypatch.setattr(passwords, "_derive", watched)
+        each = []
+        for name in ("m.curie", "n.bohr", "nobody", "\ud800"):
+            for password in ("wrong", ""):
+                assert not table.is_password_valid(name, password)
+                each.append(work.copy())
+                work.clear()
+    kinds = [passwords.OF_1X, passwords.CURRENT] if mixed else [passwords.CURRENT]
+    assert each == [[(kind, 16) for kind in kinds]] * 8
 
 
 def test_lone_surrogates_are_only_a_wrong_login():

@@ -9,7 +9,7 @@ import sys
 from typing import NoReturn
 
 from ..version import __version__
-from . import certdump, certgen, delete, hostname, keygen, start, user
+from . import certdump, certgen, connections, delete, hostname, keygen, start, user
 
 __all__ = ["configure_parser", "main"]
 
@@ -29,7 +29,7 @@ def configure_parser() -> argparse.ArgumentParser:
         "-V", "--version", action="version", version=__version__, help="Print the version."
     )
     commands = parser.add_subparsers(metavar="command", dest="cmd", required=True)
-    for command in (certdump, certgen, delete, hostname, keygen, start, user):
+    for command in (certdump, certgen, connections, delete, hostname, keygen, start, user):
         command.add_parser(commands).formatter_class = argparse.RawTextHelpFormatter
     return parser
 

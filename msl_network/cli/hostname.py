@@ -65,8 +65,9 @@ def _act(table: Any, action: str, names: list[str]) -> int:
     for name in names:
         try:
             (table.insert if adds else table.delete)(name)
-        except ValueError:
-            print(f"Cannot {action} {name!r}. This hostname is not in the table.")
+        except ValueError as error:
+            known = f"Cannot {action} {name!r}. This hostname is not in the table."
+            print(error if adds else known)
             status = 1
         else:
             print(f"{done.title()} {name}")

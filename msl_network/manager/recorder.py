@@ -5,33 +5,31 @@ import logging
 import sqlite3
 import threading
 import time
-from typing import Protocol
 
-from ..constants import RECORDS_WAITING
-from ..database import BUSY_TIMEOUT, ConnectionsTable
+from ..constants import RECORDS_KEPT, RECORDS_WAITING
+from ..database import BUSY_TIMEOUT, ConnectionsTable, Peer
 from ..workers import NoThreadError, Workers
 
 __all__ = ["RECORD_TIMEOUT", "Recorder"]
 
 logger = logging.getLogger(__package__)
 
+RECORD_LENGTH = 500
+"""Most characters of a message that are kept."""
+
+PRUNE_AFTER = 1000
+"""Rows that are written before the table is cut back again to `RECORDS_KEPT` of them."""
+
 RECORD_TIMEOUT = 0.5
 """Seconds that one try to write a row waits for a locked database, which is how long a Manager
 that is closing is held up. There are tries for as long as `database.BUSY_TIMEOUT`."""
 
 
-class Origin(Protocol):
-    """Where a connection comes from."""
-
-    ip_address: str
-    domain: str
-    port: int
-
-
 class Recorder:
     """Writes to the connections table on a thread of its own.
 
-    A locked database or a full disk costs rows, each with a line in the log, and nothing else.
+    Now and then the oldest rows make way. A locked database or a full disk costs rows, each with a
+    line in the log, and nothing else.
 
     Args:
         table: The table. It is used on that thread only.
@@ -45,9 +43,10 @@ class Recorder:
         self.thread = Workers("msl-network-record", 1)
         self._lock = threading.Lock()
         self._waiting = 0
+        self._written = 0
         self._closed = False
 
-    def record(self, origin: Origin, message: str) -> None:
+    def record(self, origin: Peer, message: str) -> None:
         """Note what happened to a connection. Returns at once."""
         with self._lock:
             if self._closed:
@@ -66,7 +65,7 @@ class Recorder:
         await self.thread.run(self._table.close)
         self.thread.close()
 
-    def _insert(self, origin: Origin, message: str) -> None:
+    def _insert(self, origin: Peer, message: str) -> None:
         with self._lock:
             self._waiting -= 1
         deadline = time.monotonic() + BUSY_TIMEOUT
@@ -75,10 +74,19 @@ class Recorder:
                 if self._closed:
                     # the Manager is closing: what is locked now is not waited for
                     self._table.execute("PRAGMA busy_timeout = 0;")
-                self._table.insert(origin, message)
+                self._table.insert(origin, message[:RECORD_LENGTH])
             except sqlite3.Error as error:
                 locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
                 if locked and not self._closed and time.monotonic() < deadline:
                     continue
                 logger.error("cannot record %r of %s: %s", message, origin, error)
+            else:
+                self._prune()
             return
+
+    def _prune(self) -> None:
+        # once at the beginning, since what is restarted often writes few rows each time
+        if self._written % PRUNE_AFTER == 0:
+            with contextlib.suppress(sqlite3.Error):  # there will be another time
+                self._table.prune(RECORDS_KEPT)
+        self._written += 1

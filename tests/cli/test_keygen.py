@@ -1,5 +1,9 @@
 """msl-network keygen."""
 
+import os
+import stat
+import sys
+
 import pytest
 
 from msl_network import cryptography
@@ -29,6 +33,19 @@ def test_encrypted_key(run, tmp_path):
     run("keygen", "ecc", "-o", "l", "-p", "top", "secret")
     for key in ("k", "l"):
         assert cryptography.load_key(key, password="top secret")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+@pytest.mark.parametrize("words", [[], ["--out", "new/k"]], ids=["default", "of one's own"])
+def test_nobody_else_can_read_the_key(run, home, tmp_path, words):
+    before = os.umask(0)
+    try:
+        assert run("keygen", "ecc", *words)[0] == 0
+    finally:
+        os.umask(before)
+    path = tmp_path / words[1] if words else home / "keys" / "localhost.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("size", ["x", "0", "-1"])

@@ -89,6 +89,28 @@ def test_what_is_no_message(line, uid, is_json, is_reply):
     assert (error.uid, error.is_json, error.is_reply) == (uid, is_json, is_reply)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\nb",
+        "\x1b[2J",
+        "\x00",
+        "\x7f",
+        "\x9b1A",
+        "a\tb",
+        "\u202eb",
+        "\u2066b",
+        "\u2028",
+        "x" * 1001,
+    ],
+)
+def test_name_that_could_act_on_a_terminal_or_forge_a_line(name):
+    with pytest.raises(TypeError, match=r"^Invalid identity: .* name") as caught:
+        messages.parse_identity({**IDENTITY, "name": name})
+    assert str(caught.value).isprintable()
+    assert messages.parse_identity({**IDENTITY, "name": "Ångström 🔬 (\u200d) 電圧"})
+
+
 def test_identity():
     identity = messages.parse_identity(IDENTITY)
     assert isinstance(identity, messages.ServiceIdentity)
@@ -98,3 +120,20 @@ def test_identity():
     client = messages.parse_identity({"type": "CLIENT", "name": "x", "os": "any", "more": 1})
     assert not isinstance(client, messages.ServiceIdentity)
     assert client.os == "any"
+
+
+@pytest.mark.parametrize(
+    ("traceback", "lines"),
+    [
+        (b'["a", "b"]', ["a", "b"]),
+        (b'"a\\nb"', ["a", "b"]),
+        (b"null", []),
+        (b'["a", 5, [[]]]', ["a"]),
+        # more digits than Python reads: the error itself is not lost for that
+        (b"[" + b"9" * 5000 + b"]", []),
+    ],
+)
+def test_traceback(traceback, lines):
+    error = parse(b'{"error":true,"message":"E: x","result":null,"traceback":' + traceback + b"}")
+    assert error.traceback == lines
+    assert error.error_text() == "\n".join([*lines, "E: x"])
