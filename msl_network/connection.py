@@ -7,12 +7,13 @@ in one write.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from .constants import OUTGOING_LIMIT, STALL_TIMEOUT
-from .heartbeat import PING_LINE, Heartbeat, keep_alive
+from .constants import OUTGOING_LIMIT, OUTGOING_LINES, STALL_TIMEOUT
+from .heartbeat import PING_LINE, Heartbeat
 from .wire.framing import Framer, LineTooLongError
 
 __all__ = ["Connection", "Receiver"]
@@ -24,13 +25,20 @@ READ_SIZE = 64 * 1024
 """Most bytes of one read. A buffer that is used again and again spares TLS, which reads until
 nothing is left, the allocation of a quarter of a megabyte for every look."""
 
+_read_buffer = memoryview(bytearray(READ_SIZE))
+# One is enough: what is in it is taken out before anything else is read. With one for each, a
+# thousand connections that say nothing would cost 64 MB.
+
 WRITE_SIZE = 64 * 1024
 """Most bytes of one write, if they are of one line, and of what a transport keeps. TLS would take a
 message of any size at once, and nobody could see whether the peer reads it."""
 
-LINES_AT_ONCE = 1000
-"""Most lines that are handled before others have their turn: one read can have 65,536 empty ones in
-it, which take a second."""
+TURN = 0.02
+"""Seconds for which the lines of one read are handled before others have their turn: there can be
+65,536 empty ones in it, which take a second."""
+
+LOOK_EVERY = 32
+"""Lines after which it is looked how long that has taken."""
 
 # The connections that have something to send when the lines of the current read have been handled;
 # None outside of that. All connections of a process live on one thread, and so does this.
@@ -50,6 +58,16 @@ class Receiver(Protocol):
         """Handle the end of the connection. Called once."""
 
 
+class _Gone(asyncio.Transport):
+    """In place of a transport that has closed: without it, what it holds is free at once."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        pass
+
+
 class Connection(asyncio.BufferedProtocol):
     """A stream of lines to and from a peer.
 
@@ -58,6 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         limit: Most bytes of a line. Can be changed with `limit_lines`.
         stall_timeout: Seconds without progress after which a peer that does not read is dropped.
         outgoing_limit: Most bytes that wait for the peer.
+        outgoing_lines: Most lines that wait for it.
     """
 
     def __init__(
@@ -67,12 +86,13 @@ class Connection(asyncio.BufferedProtocol):
         limit: int,
         stall_timeout: float = STALL_TIMEOUT,
         outgoing_limit: int = OUTGOING_LIMIT,
+        outgoing_lines: int = OUTGOING_LINES,
     ) -> None:
         self._made = made
         self._framer = Framer(limit)
-        self._view = memoryview(bytearray(READ_SIZE))
         self._stall_timeout = stall_timeout
         self._outgoing_limit = outgoing_limit
+        self._outgoing_lines = outgoing_lines
         self._pending: deque[bytes | memoryview] = deque()
         self._pending_bytes = 0
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -91,25 +111,26 @@ class Connection(asyncio.BufferedProtocol):
         """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_SIZE)
-        keep_alive(self.info("socket"))
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._receiver = self._made(self)
+        del self._made
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """See `asyncio.BufferedProtocol`."""
-        return self._view
+        return _read_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
         if self._closing:
             return
         self.heard = True
-        data = bytes(self._view[:nbytes])
+        data = bytes(_read_buffer[:nbytes])
         try:
             lines = self._framer.feed(data)
         except LineTooLongError as error:
             self.lost_reason = str(error)
+            self._framer = Framer(0)  # what there was of it may be large
             answer = self._receiver.line_too_long(error)
             if answer:
                 self.send(answer)
@@ -134,6 +155,9 @@ class Connection(asyncio.BufferedProtocol):
         if not self._closed.done():
             self._closed.set_result(None)
         self._receiver.connection_lost(exc)
+        # whoever connects a thousand times a second is not to wait for the garbage collection
+        self._transport = _Gone()
+        del self._receiver
 
     def pause_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
@@ -170,8 +194,8 @@ class Connection(asyncio.BufferedProtocol):
         """Change the most bytes of a line."""
         self._framer.limit = limit
 
-    def send(self, line: bytes) -> bool:
-        """Send a line, its end included, on the event loop.
+    def send(self, line: bytes | memoryview) -> bool:
+        """Send a line, its end included, on the event loop; a very long one may come in parts.
 
         What is sent while the lines of one read are handled leaves in one write.
 
@@ -188,9 +212,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._pending_bytes > self._outgoing_limit:
             self.abort(f"more than {self._outgoing_limit} bytes wait for it")
             return False
+        if len(self._pending) > self._outgoing_lines:
+            self.abort(f"more than {self._outgoing_lines} messages wait for it")
+            return False
         if _batch is None:
             self._flush()
         return True
+
+    def has_room(self, size: int) -> bool:
+        """Whether that many bytes more can wait for the peer, without its being dropped for it."""
+        return not self._pending or (
+            self._pending_bytes + size <= self._outgoing_limit
+            and len(self._pending) < self._outgoing_lines
+        )
 
     def start_heartbeat(self, interval: float) -> None:
         """Give signs of life from now on, and expect them, in seconds."""
@@ -212,15 +246,20 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         self._handle(lines)
 
-    def close(self) -> None:
-        """Close the connection when what waits for the peer has been sent."""
+    def close(self, timeout: float | None = None) -> None:
+        """Close the connection when what waits for the peer has been sent.
+
+        Args:
+            timeout: Seconds that the peer has for that; None for as long as for anything else.
+        """
         if self._closing:
             return
         self._closing = True
         self._flush()
         # a peer that does not take its last bytes, or never closes its TLS, is cut off
         self._stop_stall_timer()
-        self._stall_timer = self._loop.call_later(self._stall_timeout, self._transport.abort)
+        seconds = self._stall_timeout if timeout is None else timeout
+        self._stall_timer = self._loop.call_later(seconds, self._transport.abort)
 
     def abort(self, reason: str) -> None:
         """Cut the connection at once.
@@ -244,13 +283,16 @@ class Connection(asyncio.BufferedProtocol):
         global _batch
         receive = self._receiver.line_received
         outer, _batch = _batch, []
+        until = 0.0
         try:
             for i, line in enumerate(lines):
                 if self._closing:
                     return
-                if i == LINES_AT_ONCE and self._paused_lines is None:
-                    self.pause_lines()
-                    self._loop.call_soon(self.resume_lines)
+                if i and not i % LOOK_EVERY and self._paused_lines is None:
+                    until = until or time.monotonic() + TURN
+                    if time.monotonic() > until:
+                        self.pause_lines()
+                        self._loop.call_soon(self.resume_lines)
                 if self._paused_lines is not None:
                     self._paused_lines += lines[i:]
                     return

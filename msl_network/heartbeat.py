@@ -18,6 +18,11 @@ __all__ = ["PING_LINE", "Heartbeat", "keep_alive"]
 PING_LINE = f'{{"attribute":"{PING}","service":"Manager"}}'.encode()
 """What is sent, without its end. It is neither answered nor handed on."""
 
+LOOKS = 8
+"""How often within an interval it is looked whether something has come: by one part of it a silence
+is noticed too late at the most. Looks are counted, and not seconds, so that a loop that was held up
+itself does not take the others for dead."""
+
 
 class _Beating(Protocol):
     heard: bool
@@ -42,27 +47,39 @@ class Heartbeat:
     def __init__(self, connection: _Beating, interval: float) -> None:
         self._connection = connection
         self._interval = interval
+        self._looks = 0
         self._silent = 0
-        self._timer = asyncio.get_running_loop().call_later(interval, self._beat)
+        self._wait()
 
     def stop(self) -> None:
         """Beat no more."""
         self._timer.cancel()
 
-    def _beat(self) -> None:
+    def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._interval / LOOKS, self._look)
+
+    def _look(self) -> None:
         connection = self._connection
         self._silent = 0 if connection.heard or connection.is_deaf else self._silent + 1
         connection.heard = False
-        if self._silent >= 2:
+        if self._silent >= 2 * LOOKS:
             connection.abort(f"it was silent for {2 * self._interval:g} seconds")
             return
-        self._timer = asyncio.get_running_loop().call_later(self._interval, self._beat)
-        connection.send(PING_LINE + b"\r\n")
+        self._wait()
+        self._looks += 1
+        if self._looks % LOOKS == 0:
+            connection.send(PING_LINE + b"\r\n")
 
 
-def keep_alive(sock: socket.socket) -> None:
-    """Have the system find out within two heartbeats that a computer is out of reach."""
-    idle, probes = round(HEARTBEAT), 2
+def keep_alive(sock: socket.socket, interval: float = HEARTBEAT) -> None:
+    """Have the system find out within two heartbeats that a computer is out of reach.
+
+    Args:
+        sock: A connected socket.
+        interval: Seconds between two heartbeats; the system counts in whole ones.
+    """
+    idle, probes = max(1, round(interval)), 2
     options = [
         (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
         (socket.IPPROTO_TCP, "TCP_KEEPIDLE", idle),

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from .. import constants
+from .limits import add_limits, read_limits
 from .secret import add_password
 
 __all__ = ["add_parser", "execute"]
@@ -20,6 +21,9 @@ examples:
 
   # everybody needs a username and a password
   msl-network start --auth-login
+
+  # messages of up to 1 GiB
+  msl-network start --message-limit 1G
 
   # a certificate of your own
   msl-network start --cert-file cert.pem --key-file key.pem
@@ -91,6 +95,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="The path of the file to log to (default: a new one in the folder\n"
         "logs, where the database of this computer is).",
     )
+    parser.add_argument(
+        "--log-format",
+        default="text",
+        choices=["text", "json"],
+        help="How the log file is written: text for people, or json for programs,\n"
+        "one object in a line with time, level, logger, message and exc_info\n"
+        "(default: %(default)s). What is printed is always for people.",
+    )
+    add_limits(parser)
     parser.set_defaults(func=execute)
     return parser
 
@@ -98,6 +111,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def execute(args: argparse.Namespace) -> int:
     """Run the command, until the Manager is shut down."""
     from ..manager import run_forever
+    from ..manager.running import report
 
     options = {name: value for name, value in vars(args).items() if name not in ("cmd", "func")}
-    return run_forever(**options)
+    try:
+        limits = read_limits(options)
+    except ValueError as error:
+        report(f"ValueError: {error}")
+        return 1
+    return run_forever(**options, limits=limits)

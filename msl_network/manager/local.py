@@ -7,7 +7,7 @@ import tempfile
 from typing import Any, Self
 
 from .. import asking, loop_thread
-from ..constants import HEARTBEAT, MESSAGE_LIMIT
+from .limits import Limits
 from .manager import Manager
 from .starting import CannotStartError, Plan, Running, prepare, start
 
@@ -36,8 +36,7 @@ class LocalManager:
         database: The path of a database to use; None for a temporary one.
         cert_file: The path of a certificate to use; None for a temporary one.
         key_file: The path of its private key.
-        message_limit: Most bytes of a message.
-        heartbeat: Seconds between two signs of life.
+        limits: What it puts up with; None for the default limits.
     """
 
     def __init__(
@@ -53,8 +52,7 @@ class LocalManager:
         database: str | None = None,
         cert_file: str | None = None,
         key_file: str | None = None,
-        message_limit: int = MESSAGE_LIMIT,
-        heartbeat: float = HEARTBEAT,
+        limits: Limits | None = None,
     ) -> None:
         self._options: dict[str, Any] = {
             "host": host,
@@ -62,6 +60,7 @@ class LocalManager:
             "auth_hostname": auth_hostname,
             "auth_login": auth_login,
             "disable_tls": disable_tls,
+            "limits": limits,
         }
         self._password = auth_password
         self._users = users or {}
@@ -69,7 +68,6 @@ class LocalManager:
         self._given_cert = cert_file
         self._cert_file = cert_file
         self._key_file = key_file
-        self._limits: dict[str, Any] = {"message_limit": message_limit, "heartbeat": heartbeat}
         self._folder: str | None = None
         self._running: Running | None = None
 
@@ -126,7 +124,7 @@ class LocalManager:
         self._folder = tempfile.mkdtemp(prefix="msl-network-")
         try:
             plan = self._prepare(self._folder)
-            self._running = asking.wait(loop_thread.submit(start(plan, **self._limits)))
+            self._running = asking.wait(loop_thread.submit(start(plan)))
             self._ended = loop_thread.submit(_run(self._running))
         except CannotStartError as error:
             self._remove_folder()
@@ -134,12 +132,12 @@ class LocalManager:
         except BaseException:
             self._remove_folder()
             raise
-        atexit.register(self.stop)
+        atexit.register(self._exit)
         return self
 
     def stop(self) -> None:
         """Disconnect all devices and stop. Nothing happens if it is not running."""
-        atexit.unregister(self.stop)
+        atexit.unregister(self._exit)
         if self._running is not None and os.getpid() != self._process:
             return  # the child of a fork, which has no part in it
         running, self._running = self._running, None
@@ -147,6 +145,13 @@ class LocalManager:
             loop_thread.get_loop().call_soon_threadsafe(running.manager.stopped.set)
             asking.wait(self._ended)
         self._remove_folder()
+
+    def _exit(self) -> None:
+        # with its program, for good
+        if self._running is not None and os.getpid() == self._process:
+            manager = self._running.manager
+            loop_thread.get_loop().call_soon_threadsafe(manager.say_goodbye, "its program ends")
+        self.stop()
 
     def _remove_folder(self) -> None:
         folder, self._folder = self._folder, None

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import platform
-import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -11,30 +10,32 @@ from typing import Any
 from ..connection import Connection
 from ..constants import (
     FEATURES,
-    HANDSHAKE_LIMIT,
-    HEARTBEAT,
+    GOODBYE,
     HOSTNAME,
-    MESSAGE_LIMIT,
+    LINKED,
+    MANAGER,
     PING,
     SHUTDOWN_MANAGER,
     SHUTDOWN_TIMEOUT,
 )
 from ..database import ConnectionsTable, HostnamesTable, UsersTable
+from ..heartbeat import keep_alive
 from ..logs import set_logging_level
 from ..wire.handshake import Authentication
 from ..wire.messages import Message, error_line, request_line, result_line
 from ..workers import Workers
+from .admission import Admission
 from .authentication import Brake, LoginCheck
+from .limits import Limits
+from .listening import Visitor
+from .names import Names
 from .peer import Peer
 from .recorder import Recorder
-from .registry import ClientRecord, Registry, ServiceRecord
+from .registry import ClientRecord, Registry, ServiceRecord, TooManyError
 
 __all__ = ["ADMIN_ATTRIBUTES", "Manager", "Tables"]
 
 logger = logging.getLogger(__package__)
-
-LOOKUP_TIMEOUT = 5.0
-"""Seconds for the name of a computer to be looked up; then its address is its name."""
 
 ADMIN_ATTRIBUTES = frozenset(
     {
@@ -78,8 +79,7 @@ class Manager:
         authentication: How devices authenticate themselves.
         tables: The tables of its database, opened with `check_same_thread=False`.
         password: The password, where that is the authentication.
-        message_limit: Most bytes of a message.
-        heartbeat: Seconds between two signs of life.
+        limits: What it puts up with.
     """
 
     def __init__(
@@ -89,16 +89,17 @@ class Manager:
         authentication: Authentication,
         tables: Tables,
         password: str | None = None,
-        message_limit: int = MESSAGE_LIMIT,
-        heartbeat: float = HEARTBEAT,
+        limits: Limits,
     ) -> None:
         self.port = port
         self.authentication = authentication
         self.password = password
-        self.message_limit = message_limit
-        self.heartbeat = heartbeat
+        self.limits = limits
         self.network_name = f"Manager[{HOSTNAME}:{port}]"
-        self.registry = Registry(self.network_name)
+        self.registry = Registry(self.network_name, limits)
+        self.admission: Admission[Visitor] = Admission(
+            limits.unauthenticated_per_address, limits.unauthenticated
+        )
         self.peers: set[Peer] = set()
         self.brake = Brake()
         self.recorder = Recorder(tables.connections)
@@ -107,7 +108,7 @@ class Manager:
         self.on_empty: Callable[[], None] | None = None
         self._tables = tables
         self._users_thread = Workers("msl-network-users", 1)
-        self._lookup_threads = Workers("msl-network-names", 4)
+        self.names = Names()
         self.logins = LoginCheck(tables.users, self._users_thread)
         self._by_client: dict[str, Peer] = {}
         self._by_service: dict[str, Peer] = {}
@@ -119,13 +120,21 @@ class Manager:
 
     # --- for its peers -------------------------------------------------------------------
 
-    def connect(self) -> Connection:
+    def connect(self, visitor: Visitor) -> Connection:
         """Make the protocol of a new connection."""
-        return Connection(self._connected, limit=HANDSHAKE_LIMIT)
+        return Connection(
+            lambda connection: self._connected(connection, visitor),
+            limit=self.limits.handshake_limit,
+            stall_timeout=self.limits.stall_timeout,
+            outgoing_limit=self.limits.outgoing_limit,
+            outgoing_lines=self.limits.outgoing_lines,
+        )
 
-    def _connected(self, connection: Connection) -> Peer:
-        peer = Peer(self, connection)
-        if self._closing:
+    def _connected(self, connection: Connection, visitor: Visitor) -> Peer:
+        visitor.connection = connection
+        keep_alive(connection.info("socket"), self.limits.heartbeat)
+        peer = Peer(self, connection, visitor)
+        if self._closing or visitor.has_to_go:
             # its TLS handshake took until now
             connection.abort("the Manager has stopped")
         return peer
@@ -141,26 +150,21 @@ class Manager:
         if not task.cancelled() and (error := task.exception()):
             logger.error("unexpected error", exc_info=error)
 
-    async def look_up(self, ip_address: str) -> str:
-        """The name of a computer; its address where it has none, or nobody tells it in time."""
-        try:
-            return await asyncio.wait_for(
-                self._lookup_threads.run(socket.getfqdn, ip_address), LOOKUP_TIMEOUT
-            )
-        except (OSError, TimeoutError, UnicodeError):
-            return ip_address
-
     def question(self, attribute: str, args: list[str]) -> bytes:
         """Write what the Manager asks a device."""
         more: dict[str, Any] = {}
         if attribute == "identity":
-            more = {"features": FEATURES, "heartbeat": self.heartbeat}
+            more = {"features": FEATURES, "heartbeat": self.limits.heartbeat}
         return request_line(attribute, args, requester=self.network_name, **more)
 
     def registered(self, peer: Peer) -> None:
         """Note which connection a registered device has."""
         if isinstance(peer.record, ServiceRecord):
             self._by_service[peer.record.name] = peer
+            for client in self.registry.relink(peer.record):
+                logger.info("linked %s again with %r", client, peer.record.name)
+                told = [peer.record.name, peer.record.entry()]
+                self._by_client[client].connection.send(self._tell(LINKED, told))
         else:
             self._by_client[peer.network_name] = peer
 
@@ -175,6 +179,7 @@ class Manager:
     def remove(self, peer: Peer) -> None:
         """Forget a device that has gone, and tell those who wait for it."""
         self.peers.discard(peer)
+        self.admission.leave(peer.visitor)
         record = peer.record
         if isinstance(record, ClientRecord):
             self._by_client.pop(peer.network_name, None)
@@ -219,8 +224,7 @@ class Manager:
             try:
                 result = self._link_request(peer, attribute, message)
             except (KeyError, PermissionError, TypeError, ValueError) as error:
-                logger.info("%s: %s", peer, error)
-                peer.fail(message, error)
+                peer.refuse(message, error)
             else:
                 self._answer(peer, message, result)
         elif not peer.is_admin:
@@ -228,11 +232,25 @@ class Manager:
             peer.ask_for_login(message)
         elif attribute == SHUTDOWN_MANAGER:
             logger.info("%s shuts the Manager down", peer)
+            self._note_change(peer, attribute)
+            self.say_goodbye(f"{peer} has shut it down")
             self.stopped.set()
         elif attribute not in ADMIN_ATTRIBUTES:
             peer.fail(message, AttributeError(f"'Manager' object has no attribute {attribute!r}"))
         else:
-            self.spawn(self._admin_request(peer, attribute, message))
+            self._admin(peer, attribute, message)
+
+    def _admin(self, peer: Peer, attribute: str, message: Message) -> None:
+        if peer.admin_requests >= self.limits.admin_requests:
+            text = f"{peer.admin_requests} of your requests are being worked on. Wait for replies"
+            peer.refuse(message, TooManyError(text))
+            return
+        peer.admin_requests += 1
+        self.spawn(self._admin_request(peer, attribute, message))
+
+    def _tell(self, attribute: str, args: list[Any]) -> bytes:
+        """Write what the Manager tells a device."""
+        return request_line(attribute, args, service=MANAGER, requester=self.network_name)
 
     def _answer(self, peer: Peer, message: Message, result: Any) -> None:
         peer.connection.send(
@@ -281,17 +299,31 @@ class Manager:
                 result = await thread.run(lambda: getattr(table, method)(*args, **kwargs))
                 if table_name == "hostnames_table":
                     self.trusted = frozenset(await thread.run(self._tables.hostnames.hostnames))
+            if method in ("insert", "update", "delete"):
+                self._note_change(peer, attribute)
             self._answer(peer, message, result)
         except Exception as error:
             # whatever a table raises is the administrator's to know
             logger.info("%s: %r failed: %s", peer, attribute, error)
             peer.fail(message, error)
+        finally:
+            peer.admin_requests -= 1
+
+    def _note_change(self, peer: Peer, attribute: str) -> None:
+        self.recorder.record(peer, f"{attribute} by {peer}, user {peer.username!r}")
 
     def set_logging_level(self, level: int | str) -> bool:
         """Set the level of this package's log; whether there is such a level is returned."""
         return set_logging_level(level)
 
     # --- the end -------------------------------------------------------------------------
+
+    def say_goodbye(self, reason: str) -> None:
+        """Tell all devices that the Manager ends for good, so that nobody tries to come back."""
+        line = self._tell(GOODBYE, [reason])
+        for peer in self.peers:
+            if peer.record is not None and "goodbye" in peer.record.identity.features:
+                peer.connection.send(line)
 
     async def close(self) -> None:
         """Disconnect all devices and let go of everything."""
@@ -312,7 +344,8 @@ class Manager:
                 peer.connection.abort("it did not close in time")
             if late:
                 await asyncio.wait(late, timeout=SHUTDOWN_TIMEOUT)
-        self._lookup_threads.close()
+        self.names.close()
+        self.logins.close()
         await self.recorder.close()
         await self._users_thread.run(self._tables.users.close)
         await self._users_thread.run(self._tables.hostnames.close)

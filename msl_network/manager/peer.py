@@ -4,32 +4,37 @@ import asyncio
 import ipaddress
 import logging
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 from .. import constants
 from ..connection import Connection
 from ..constants import (
     DISCONNECT_REQUEST,
-    HANDSHAKE_LIMIT,
-    HANDSHAKE_TIMEOUT,
     HOSTNAME,
     MANAGER,
+    NAME_LIMIT,
     NOTIFICATION_UID,
+    REFUSAL_PAUSE,
 )
-from ..wire.framing import END, LineTooLongError
+from ..wire.framing import COPIED, END, LineTooLongError
 from ..wire.handshake import Authentication, ManagerHandshake, read_answer
 from ..wire.messages import (
     Message,
     MessageError,
     ServiceIdentity,
+    TooMuchAtOnceError,
     error_line,
     message_line,
+    message_parts,
     parse,
     parse_identity,
 )
+from ..wire.scanning import Scan
 from ..wire.terminal import parse_client, parse_typed
 from .authentication import same_password
-from .registry import ClientRecord, ServiceRecord
+from .listening import Visitor
+from .registry import ClientRecord, ServiceRecord, TooManyError
 
 if TYPE_CHECKING:
     from .manager import Manager
@@ -38,45 +43,60 @@ __all__ = ["Peer"]
 
 logger = logging.getLogger(__package__)
 
-WAITING_FOR_LOGIN = 100
-"""Most requests of an administrator that wait for the login which the first of them has led to; all
-together they are no larger than HANDSHAKE_LIMIT."""
+READ_AT_ONCE = 512 * 1024
+"""Most bytes of a line that are given to Python's `json`: some 20 ms, for nothing else is done."""
+
+SMALL_LIMIT = 64 * 1024
+"""Most bytes of a request to the Manager itself, whose values it reads, and of a line that is taken
+for one that a person has typed."""
+
+LAST_WORDS = 1.0
+"""Seconds that a peer which has run out of time has to read why, and to close its TLS."""
+
+REFUSALS = 20
+"""Most reasons for which a device was refused that are kept apart, see `REFUSAL_PAUSE`."""
 
 
 class Peer:
     """One connection to a Manager.
 
     Attributes:
+        visitor: What it was before its name was known.
         ip_address: Its address, as text.
         domain: The name that the reverse look-up gives; the address where there is none.
         hostname: The first part of that name.
         port: Its port.
         network_name: `name[host:port]`.
         record: Its entry in the registry; None until it has said who it is.
+        username: The name of the user that it has logged in as.
         is_admin: Whether it has logged in as an administrator.
+        admin_requests: How many of its requests to the Manager's tables are being worked on.
     """
 
-    def __init__(self, manager: "Manager", connection: Connection) -> None:
-        peername = connection.info("peername") or ("unknown", 0)
+    def __init__(self, manager: "Manager", connection: Connection, visitor: Visitor) -> None:
         self.manager = manager
         self.connection = connection
-        self.ip_address = _plain_address(str(peername[0]))
-        self.port = int(peername[1])
+        self.visitor = visitor
+        self.ip_address = visitor.ip_address
+        self.port = visitor.port
         self.domain = self.hostname = self.ip_address
         self.record: ClientRecord | ServiceRecord | None = None
+        self.username: str | None = None
         self.is_admin = False
         self.network_name = f"<Unknown>[{self.address}]"
         self._handshake = ManagerHandshake(manager.authentication, manager.network_name)
         # an administrator's requests that wait for a login in the middle of the session
         self._waiting_for_login: list[Message] = []
-        self._username: str | None = None
+        self._typed_username: str | None = None
+        self._refusals: dict[str, float] = {}
+        self.admin_requests = 0
         manager.peers.add(self)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(HANDSHAKE_TIMEOUT, self._too_late)
+        self._deadline = loop.call_at(visitor.deadline, self._too_late)
         self._note("new connection request")
         if self.ip_address in constants.LOCALHOST_ALIASES:
             self.domain = self.hostname = HOSTNAME
-            self._begin()
+            self._begin(trusted=bool({self.hostname, self.ip_address} & manager.trusted))
         else:
             connection.pause_lines()
             manager.spawn(self._look_up_name())
@@ -94,10 +114,19 @@ class Peer:
     def line_received(self, line: bytes) -> None:
         """See `Receiver`."""
         if self.record is None:
+            self.manager.admission.spoke(self.visitor)
             self._answer_received(line)
             return
+        if len(line) > COPIED:
+            self._scan(Scan(line), line)
+            return
         try:
-            message = parse(line)
+            message = parse(line, at_once=READ_AT_ONCE)
+            if len(line) > NAME_LIMIT:
+                _check_names(message)
+        except TooMuchAtOnceError:
+            self._scan(Scan(line), line)
+            return
         except MessageError as error:
             self._not_a_message(line, error)
             return
@@ -112,30 +141,46 @@ class Peer:
     def connection_lost(self, error: Exception | None) -> None:
         """See `Receiver`."""
         self._deadline.cancel()
+        self.manager.remove(self)
+        if self.visitor.has_to_go:
+            return  # which has been noted, for many at once
         reason = self.connection.lost_reason
         logger.info("%s connection closed%s", self, f": {reason}" if reason else "")
         self._note("disconnected" if reason is None else f"disconnected: {reason}")
-        self.manager.remove(self)
 
     # --- connecting ----------------------------------------------------------------------
 
     async def _look_up_name(self) -> None:
-        self.domain = await self.manager.look_up(self.ip_address)
+        self.domain = await self.manager.names.of(self.ip_address)
         try:
             ipaddress.ip_address(self.domain)
             self.hostname = self.domain
         except ValueError:
             self.hostname = self.domain.split(".")[0]
         self.network_name = f"<Unknown>[{self.address}]"
-        self._begin()
+        by_hostname = self._handshake.authentication is Authentication.HOSTNAME
+        self._begin(trusted=by_hostname and await self._is_trusted())
         self.connection.resume_lines()
 
-    def _begin(self) -> None:
-        logger.info("new connection request from %s", self.address)
+    async def _is_trusted(self) -> bool:
         trusted = self.manager.trusted
-        if self._handshake.authentication is Authentication.HOSTNAME and not (
-            {self.hostname, self.domain, self.ip_address} & trusted
-        ):
+        if self.ip_address in trusted:
+            return True
+        names = {self.hostname, self.domain} & trusted
+        if await self.manager.names.lead_to(names, self.ip_address):
+            return True
+        for name in names:
+            logger.warning(
+                "%s calls itself %r, a name that does not lead there: trust the address "
+                "if it is the right computer",
+                self.ip_address,
+                name,
+            )
+        return False
+
+    def _begin(self, *, trusted: bool) -> None:
+        logger.info("new connection request from %s", self.address)
+        if self._handshake.authentication is Authentication.HOSTNAME and not trusted:
             self._refuse(
                 ValueError(f"{self.hostname!r} is not a trusted hostname"), "untrusted hostname"
             )
@@ -164,12 +209,13 @@ class Peer:
             self.manager.spawn(self._check_password(answer))
 
     async def _check_password(self, password: Any) -> None:
+        user = None
         if self._handshake.authentication is Authentication.LOGIN:
-            refusal = await self._log_in(self._handshake.username, password)
+            refusal, user = await self._log_in(self._handshake.username, password)
         else:
             refusal = await self._check_manager_password(password)
         if refusal is not None:
-            self._refuse(refusal, str(refusal)[0].lower() + str(refusal)[1:])
+            self._refuse(refusal, _reason(refusal, user))
             return
         self._handshake.accept(password)
         self._ask()
@@ -177,30 +223,35 @@ class Peer:
 
     async def _check_manager_password(self, password: Any) -> Exception | None:
         brake = self.manager.brake
-        if delay := brake.delay(self.ip_address):
-            await asyncio.sleep(delay)
-        if not same_password(password, self.manager.password or ""):
-            brake.failed(self.ip_address)
-            return ValueError("Wrong Manager password")
-        brake.succeeded(self.ip_address)
-        return None
+        async with brake.turn(self.ip_address):
+            if self.connection.is_closing:
+                return ConnectionAbortedError("It has gone before its password was checked")
+            if not same_password(password, self.manager.password or ""):
+                brake.failed(self.ip_address)
+                return ValueError("Wrong Manager password")
+            brake.succeeded(self.ip_address)
+            return None
 
-    async def _log_in(self, username: object, password: object) -> Exception | None:
-        """Log a user in; returns why not."""
+    async def _log_in(
+        self, username: object, password: object
+    ) -> tuple[Exception | None, str | None]:
+        """Log a user in; returns why not, and the name if there is a user of this name."""
         brake = self.manager.brake
-        if delay := brake.delay(self.ip_address):
-            await asyncio.sleep(delay)
-        try:
-            right, is_admin = await self.manager.logins.check(username, password)
-        except sqlite3.Error as error:
-            logger.error("cannot check the login of %s: %s", self, error)
-            return RuntimeError("The table of users can't be read now. Try again later")
-        if not right:
-            brake.failed(self.ip_address)
-            return ValueError("Wrong login password")
-        brake.succeeded(self.ip_address)
-        self.is_admin = self.is_admin or is_admin
-        return None
+        async with brake.turn(self.ip_address):
+            if self.connection.is_closing:
+                return ConnectionAbortedError("It has gone before its password was checked"), None
+            try:
+                login = await self.manager.logins.check(username, password)
+            except sqlite3.Error as error:
+                logger.error("cannot check the login of %s: %s", self, error)
+                return RuntimeError("The table of users can't be read now. Try again later"), None
+            if not login.right:
+                brake.failed(self.ip_address)
+                return ValueError("Wrong login password"), login.username
+            brake.succeeded(self.ip_address)
+        self.username = login.username
+        self.is_admin = self.is_admin or login.is_admin
+        return None, login.username
 
     def _identify(self, answer: Any) -> None:
         if isinstance(answer, str):
@@ -212,34 +263,70 @@ class Peer:
             network_name = f"{identity.name}[{self.address}]"
             self.record = self.manager.registry.add(network_name, self.address, identity)
         except (TypeError, KeyError, NameError) as error:
-            self._refuse(error, "invalid identity")
+            why = f": {error}" if isinstance(error, NameError) else ""
+            self._refuse(error, f"invalid identity{why}")
+            return
+        except TooManyError as error:
+            self._refuse(error, str(error))
             return
         self._deadline.cancel()
         self.network_name = network_name
-        self.connection.limit_lines(self.manager.message_limit)
+        self.connection.limit_lines(self.manager.limits.message_limit)
+        self.manager.admission.leave(self.visitor)
         if "ping" in identity.features:
-            self.connection.start_heartbeat(self.manager.heartbeat)
+            self.connection.start_heartbeat(self.manager.limits.heartbeat)
         self.manager.registered(self)
         kind = "service" if isinstance(identity, ServiceIdentity) else "client"
         logger.info("%s is a new %s connection", self, kind.title())
-        self._note(f"connected as a {kind}")
+        self._note(f"connected as a {kind}: {self}{_user(self.username)}")
 
-    def _refuse(self, error: Exception, reason: str) -> None:
+    def _refuse(self, error: Exception, reason: str, timeout: float | None = None) -> None:
         logger.info("%s: %s, closing connection", self.address, error)
         self._note(f"rejected: {reason}")
         self.connection.send(error_line(error, requester=self.manager.network_name))
-        self.connection.close()
+        self.connection.close(timeout)
 
     def _too_late(self) -> None:
+        seconds = self.manager.limits.handshake_timeout
         self._refuse(
-            TimeoutError(f"The connection was not established in {HANDSHAKE_TIMEOUT:g} seconds"),
+            TimeoutError(f"The connection was not established in {seconds:g} seconds"),
             "handshake not finished in time",
+            LAST_WORDS,
         )
 
     def _note(self, message: str) -> None:
         self.manager.recorder.record(self, message)
 
     # --- a session -----------------------------------------------------------------------
+
+    def _scan(self, scan: Scan, line: bytes) -> None:
+        # a step for each turn of the loop, so that the others have theirs
+        self.connection.pause_lines()
+        if self.connection.is_closing:
+            return
+        try:
+            message = scan.step()
+            if message is None:
+                asyncio.get_running_loop().call_soon(self._scan, scan, line)
+                return
+            _check_names(message)
+        except MessageError as error:
+            self._answer_invalid(error)
+        else:
+            if message.is_reply and not isinstance(self.record, ServiceRecord):
+                logger.warning("%s answered what it was not asked", self)
+            else:
+                self._dispatch(message, line)
+        self.connection.resume_lines()
+
+    def _answer_invalid(self, error: MessageError) -> None:
+        logger.info("%s sent an invalid message: %s", self, error)
+        # from a Service it can only have been a reply
+        self._reply_failed(error)
+        if not error.is_reply:
+            self.connection.send(
+                error_line(ValueError(str(error)), requester=self.network_name, uid=error.uid)
+            )
 
     def _not_a_message(self, line: bytes, error: MessageError) -> None:
         if error.is_reply:
@@ -249,7 +336,7 @@ class Peer:
         if self._waiting_for_login and not error.uid:
             self._login_answered(line)
             return
-        if not error.is_json:
+        if not error.is_json and len(line) <= SMALL_LIMIT:
             try:
                 text = line.decode()
             except UnicodeDecodeError:
@@ -261,18 +348,17 @@ class Peer:
             if typed is not None:
                 self._dispatch(typed, line)
                 return
-        logger.info("%s sent an invalid message: %s", self, error)
-        # from a Service it can only have been a reply
-        self._reply_failed(error)
-        self.connection.send(
-            error_line(ValueError(str(error)), requester=self.network_name, uid=error.uid)
-        )
+        self._answer_invalid(error)
 
     def _dispatch(self, message: Message, line: bytes) -> None:
         if message.is_reply or (message.error and message.attribute is None):
             self._reply_received(message, line)
         elif message.service == MANAGER:
-            self.manager.request(self, message)
+            if len(line) > SMALL_LIMIT:
+                what = f"A request to the Manager can have {SMALL_LIMIT} bytes"
+                self.fail(message, ValueError(what))
+            else:
+                self.manager.request(self, message)
         elif message.attribute == DISCONNECT_REQUEST:
             self.connection.close()
         elif message.service is None or message.attribute is None:
@@ -280,9 +366,9 @@ class Peer:
         elif message.uid == NOTIFICATION_UID:
             self.fail(message, ValueError(f"The uid {NOTIFICATION_UID!r} is reserved"))
         elif not isinstance(self.record, ClientRecord):
-            self.fail(message, PermissionError("Only a Client can send a request to a Service"))
+            self.refuse(message, PermissionError("Only a Client can send a request to a Service"))
         else:
-            self._pass_request_on(message)
+            self._pass_request_on(message, line)
 
     def fail(self, message: Message, error: Exception) -> None:
         """Answer a request with an error."""
@@ -291,16 +377,49 @@ class Peer:
             uid = ""
         self.connection.send(error_line(error, requester=self.network_name, uid=uid))
 
-    def _pass_request_on(self, message: Message) -> None:
+    def refuse(self, message: Message, error: Exception) -> None:
+        """Answer a request that is refused, and note that it is."""
+        if isinstance(error, KeyError):
+            # what is not the name of a service may be a password, typed when nobody asked for it
+            logger.info("%s asked for a service that does not exist", self)
+        else:
+            logger.info("%s: %s", self, error)
+        if isinstance(error, PermissionError | TooManyError):
+            self._note_refusal(str(error))
+        self.fail(message, error)
+
+    def _note_refusal(self, text: str) -> None:
+        reason = text.partition("\n")[0]
+        now = time.monotonic()
+        if now - self._refusals.get(reason, -REFUSAL_PAUSE) < REFUSAL_PAUSE:
+            return
+        if len(self._refusals) >= REFUSALS:
+            old = [key for key, when in self._refusals.items() if now - when >= REFUSAL_PAUSE]
+            for key in old:
+                del self._refusals[key]
+            if not old:
+                return
+        self._refusals[reason] = now
+        self._note(f"refused: {reason}; from {self}")
+
+    def _pass_request_on(self, message: Message, line: bytes) -> None:
         uid = message.uid or ""
         try:
             service = self.manager.registry.begin(self.network_name, str(message.service), uid)
-        except (KeyError, PermissionError) as error:
-            logger.info("%s: %s", self, error)
-            self.fail(message, error)
+        except (KeyError, PermissionError, TooManyError) as error:
+            self.refuse(message, error)
             return
         logger.debug("%s requested %r from %r", self, message.attribute, message.service)
-        self.manager.service_peer(service).connection.send(message_line(message, self.network_name))
+        connection = self.manager.service_peer(service).connection
+        if not connection.has_room(len(line) + 4 * NAME_LIMIT):
+            self.manager.registry.finish(service, self.network_name, uid)
+            what = f"The {service.name!r} service is behind with what it was sent. Try again later"
+            self.refuse(message, TooManyError(what))
+        elif len(line) > COPIED:
+            for part in message_parts(message, self.network_name):
+                connection.send(part)
+        else:
+            connection.send(message_line(message, self.network_name))
 
     def _reply_received(self, message: Message, line: bytes) -> None:
         record = self.record
@@ -309,15 +428,17 @@ class Peer:
                 self._login_answered(line)
             else:
                 logger.warning("%s answered what it was not asked", self)
+                self._note_refusal("an answer to what it was not asked")
             return
         uid = message.uid or ""
         if uid == NOTIFICATION_UID:
             if message.service != record.name:
                 logger.warning("%s emitted a notification as %r", self, message.service)
+                self._note_refusal("a notification in the name of another")
                 return
-            data = line + END
-            for name in record.links:
-                self.manager.client_peer(name).connection.send(data)
+            for data in (line + END,) if len(line) <= COPIED else (line, END):
+                for name in record.links:
+                    self.manager.client_peer(name).connection.send(data)
             return
         if not uid and message.error and not message.requester:
             # 1.x tells neither which request nor whose it could not read
@@ -327,7 +448,12 @@ class Peer:
         if requester is None:
             logger.debug("%s answered a request that is not in flight", self)
             return
-        self.manager.client_peer(requester).connection.send(line + END)
+        send = self.manager.client_peer(requester).connection.send
+        if len(line) <= COPIED:
+            send(line + END)
+        else:
+            send(line)
+            send(END)
 
     def _reply_failed(self, error: MessageError | str) -> None:
         if not isinstance(self.record, ServiceRecord):
@@ -351,7 +477,8 @@ class Peer:
             len(memoryview(m.args)) + len(memoryview(m.kwargs))
             for m in (*self._waiting_for_login, message)
         )
-        if len(self._waiting_for_login) >= WAITING_FOR_LOGIN or size > HANDSHAKE_LIMIT:
+        limits = self.manager.limits
+        if len(self._waiting_for_login) >= limits.admin_requests or size > limits.handshake_limit:
             self.fail(message, PermissionError("Log in first: too many requests wait for it"))
             return
         self._waiting_for_login.append(message)
@@ -364,18 +491,22 @@ class Peer:
             answer = read_answer(line)
         except UnicodeDecodeError:
             answer = ""
-        if self._username is None:
-            self._username = str(answer)
-            self.connection.send(self.manager.question("password", [self._username]))
+        if self._typed_username is None:
+            self._typed_username = str(answer)
+            self.connection.send(self.manager.question("password", [self._typed_username]))
             return
         self.connection.pause_lines()
-        self.manager.spawn(self._check_login(self._username, answer))
+        self.manager.spawn(self._check_login(self._typed_username, answer))
 
     async def _check_login(self, username: str, password: Any) -> None:
-        refusal = await self._log_in(username, password)
-        requests, self._waiting_for_login, self._username = self._waiting_for_login, [], None
+        refusal, user = await self._log_in(username, password)
+        requests, self._waiting_for_login = self._waiting_for_login, []
+        self._typed_username = None
         if refusal is not None:
-            self._note(f"rejected: {refusal}")
+            self._note(f"rejected: {_reason(refusal, user)}")
+        else:
+            role = "an administrator" if self.is_admin else "no administrator"
+            self._note(f"logged in as {role}{_user(user)}: {self}")
         for message in requests:
             if refusal is not None:
                 self.fail(message, refusal)
@@ -389,12 +520,20 @@ class Peer:
         self.connection.resume_lines()
 
 
-def _plain_address(address: str) -> str:
-    # a socket that listens on IPv6 shows an IPv4 peer as ::ffff:a.b.c.d
-    address = address.partition("%")[0]
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(mapped or parsed)
+def _check_names(message: Message) -> None:
+    for name in ("uid", "service", "attribute", "requester"):
+        if len(getattr(message, name) or "") > NAME_LIMIT:
+            raise MessageError(
+                f"`{name}` has more than {NAME_LIMIT} characters",
+                uid="" if name == "uid" else message.uid or "",
+                is_reply=message.is_reply,
+            )
+
+
+def _reason(refusal: Exception, user: str | None) -> str:
+    text = str(refusal)
+    return f"{text[0].lower()}{text[1:]}{_user(user)}"
+
+
+def _user(name: str | None) -> str:
+    return "" if name is None else f", user {name!r}"

@@ -10,8 +10,17 @@ from typing import Any, NamedTuple
 
 from ..constants import MANAGER
 from ..wire.messages import ClientIdentity, ServiceIdentity
+from .limits import Limits
 
-__all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord"]
+__all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord", "TooManyError"]
+
+LEFT_BEHIND = 10_000
+"""Most Services that have gone of which it is remembered who was linked with them; each needed a
+connection of its own, so that nobody comes near it by accident."""
+
+
+class TooManyError(RuntimeError):
+    """There is no room for a request, or for a device."""
 
 
 class Orphan(NamedTuple):
@@ -30,11 +39,13 @@ class ClientRecord:
         network_name: `name[host:port]`.
         address: `host:port`.
         identity: Who it says it is.
+        in_flight: How many of its requests have no reply yet.
     """
 
     network_name: str
     address: str
     identity: ClientIdentity
+    in_flight: int = 0
 
     def entry(self) -> dict[str, Any]:
         """What the Manager's identity says of it."""
@@ -58,6 +69,7 @@ class ServiceRecord:
         locks: Network names of those that hold a lock.
         in_flight: How many requests of each `(requester, uid)` have no reply yet; a person at a
             terminal sends all of them with the same uid.
+        waiting: How many that are in all.
     """
 
     network_name: str
@@ -66,6 +78,7 @@ class ServiceRecord:
     links: dict[str, None] = field(default_factory=dict)
     locks: dict[str, None] = field(default_factory=dict)
     in_flight: Counter[tuple[str, str]] = field(default_factory=Counter)
+    waiting: int = 0
 
     @property
     def name(self) -> str:
@@ -91,10 +104,13 @@ class Registry:
         services: The Services by name.
     """
 
-    def __init__(self, manager: str) -> None:
+    def __init__(self, manager: str, limits: Limits | None = None) -> None:
         self._manager = manager
+        self._limits = limits or Limits()
         self.clients: dict[str, ClientRecord] = {}
         self.services: dict[str, ServiceRecord] = {}
+        # who was linked with a Service that has gone, by the name of the Service
+        self._left_behind: dict[str, dict[str, None]] = {}
 
     # --- coming and going ----------------------------------------------------------------
 
@@ -105,7 +121,10 @@ class Registry:
 
         Raises:
             NameError: A Service of that name is there already, or it is the Manager's name.
+            TooManyError: There are as many devices as there may be.
         """
+        if len(self.clients) + len(self.services) >= self._limits.connections:
+            raise TooManyError(f"{self._limits.connections} devices are connected, no more can be")
         if not isinstance(identity, ServiceIdentity):
             if network_name in self.clients:
                 raise NameError(f"A {network_name!r} client is already connected to the Manager")
@@ -135,22 +154,49 @@ class Registry:
                 del service.links[name]
                 service.locks.pop(name, None)
             for key in [key for key in service.in_flight if key[0] == name]:
-                del service.in_flight[key]
+                service.waiting -= service.in_flight.pop(key)
+        for absent in list(self._left_behind):
+            self._forget(name, absent)
         return linked
 
     def remove_service(self, service: ServiceRecord) -> list[Orphan]:
-        """Forget a Service.
+        """Forget a Service, but not who was linked with it and wants to be again.
 
         Returns:
             The requests that it has not answered, each once for each time it was sent.
         """
         if self.services.get(service.name) is service:
             del self.services[service.name]
+            left = [n for n in service.links if "relink" in self.clients[n].identity.features]
+            if left and len(self._left_behind) < LEFT_BEHIND:
+                self._left_behind[service.name] = dict.fromkeys(left)
         orphans = [Orphan(*key, service.name) for key in service.in_flight.elements()]
         service.in_flight.clear()
+        service.waiting = 0
+        for orphan in orphans:
+            self.clients[orphan.requester].in_flight -= 1
         return orphans
 
     # --- links ---------------------------------------------------------------------------
+
+    def relink(self, service: ServiceRecord) -> list[str]:
+        """Link a Service that has come back with the Clients that it left behind.
+
+        Returns:
+            The network names of those for whom there was room.
+        """
+        limit = service.identity.limit
+        clients = list(self._left_behind.pop(service.name, ()))
+        if limit > 0:
+            del clients[limit:]
+        service.links.update(dict.fromkeys(clients))
+        return clients
+
+    def _forget(self, client: str, service: str) -> None:
+        left = self._left_behind.get(service, {})
+        left.pop(client, None)
+        if not left:
+            self._left_behind.pop(service, None)
 
     def link(self, client: str, service: str) -> ServiceRecord:
         """Link a Client with a Service. Linking again is fine.
@@ -183,6 +229,7 @@ class Registry:
         """
         record = self.services.get(service)
         if record is None:
+            self._forget(client, service)
             return
         if client not in record.links:
             raise KeyError(f"cannot unlink {client}, it was not linked with {service!r}")
@@ -245,13 +292,27 @@ class Registry:
         Raises:
             KeyError: The Service is not connected.
             PermissionError: The Client is not linked and can't be.
+            TooManyError: The Client or the Service has as many requests in flight as it may.
         """
         record = self.services.get(service)
         if record is None:
             raise KeyError(f"the {service!r} Service is not connected to {self._manager}")
         if client not in record.links:
             self.link(client, service)
+        sender = self.clients[client]
+        if sender.in_flight >= self._limits.requests_per_client:
+            raise TooManyError(
+                f"{client} has {sender.in_flight} requests in flight, the most that a Client may "
+                f"have. Wait for replies before you send more"
+            )
+        if record.waiting >= self._limits.requests_per_service:
+            raise TooManyError(
+                f"{record.waiting} requests wait for the {service!r} service, the most that may. "
+                f"Try again later"
+            )
         record.in_flight[client, uid] += 1
+        record.waiting += 1
+        sender.in_flight += 1
         return record
 
     def finish(self, service: ServiceRecord, requester: str | None, uid: str) -> str | None:
@@ -272,11 +333,13 @@ class Registry:
         service.in_flight[key] -= 1
         if not service.in_flight[key]:
             del service.in_flight[key]
+        service.waiting -= 1
+        self.clients[key[0]].in_flight -= 1
         return requester
 
     def only_request(self, service: ServiceRecord) -> tuple[str, str] | None:
         """The one request in flight at a Service: what an error without a uid can only be for."""
-        if service.in_flight.total() != 1:
+        if service.waiting != 1:
             return None
         return next(iter(service.in_flight))
 

@@ -13,6 +13,7 @@ from typing import Any
 from .. import asking, loop_thread
 from ..constants import PORT, SHUTDOWN_TIMEOUT
 from ..logs import logging_to, set_logging_level
+from .limits import Limits
 from .starting import CannotStartError, Running, prepare, start
 
 __all__ = ["filter_run_forever_kwargs", "report", "run_forever", "run_manager"]
@@ -32,8 +33,10 @@ def run_forever(
     cert_file: str | None = None,
     key_file: str | None = None,
     key_file_password: str | Sequence[str] | None = None,
+    limits: Limits | None = None,
     log_level: str | int = "INFO",
     log_file: str | None = None,
+    log_format: str = "text",
 ) -> int:
     """Run a Manager until it is shut down or interrupted.
 
@@ -49,15 +52,22 @@ def run_forever(
         cert_file: The path of the certificate; None for the default one, made when missing.
         key_file: The path of the private key of the certificate.
         key_file_password: The password of the private key, or the path of a file with it.
+        limits: What it puts up with; None for the default limits.
         log_level: The level of the log.
         log_file: The path of the log file; None for a new one in the folder of the logs.
+        log_format: How the file is written: `"text"`, or `"json"` for one JSON object in a line.
 
     Returns:
         0 after an orderly end, 1 if the Manager could not start. The reason is logged and
         printed to standard error.
+
+    Raises:
+        ValueError: There is no such `log_format`.
     """
     options = {name: value for name, value in locals().items() if not name.startswith("log_")}
-    return run_manager(options, log_level, log_file, _until_stopped)
+    return run_manager(
+        options, _until_stopped, log_level=log_level, log_file=log_file, log_format=log_format
+    )
 
 
 async def _until_stopped(running: Running) -> None:
@@ -85,24 +95,27 @@ def report(text: str) -> None:
 
 def run_manager(
     options: dict[str, Any],
-    log_level: str | int,
-    log_file: str | None,
     until: Callable[[Running], Coroutine[Any, Any, None]],
+    *,
+    log_level: str | int = "INFO",
+    log_file: str | None = None,
+    log_format: str = "text",
 ) -> int:
     """Run a Manager for as long as a coroutine runs.
 
     Args:
         options: The keyword arguments of `run_forever`, without those of the log.
+        until: Called with the Manager when it listens.
         log_level: The level of the log.
         log_file: The path of the log file; None for a new one in the folder of the logs.
-        until: Called with the Manager when it listens.
+        log_format: How the file is written, see `run_forever`.
 
     Returns:
         0 after an orderly end, 1 if the Manager could not start.
     """
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(logging_to(log_file))
+            stack.enter_context(logging_to(log_file, log_format))
             if not set_logging_level(log_level):
                 raise CannotStartError(f"ValueError: Cannot set logging level to {log_level!r}")
             plan = prepare(**options)

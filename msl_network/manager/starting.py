@@ -1,37 +1,23 @@
 """Starting a Manager: what it is given is checked, what is missing is made."""
 
-import asyncio
 import logging
 import os
 import sqlite3
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from .. import constants, loop_thread
-from ..constants import (
-    HEARTBEAT,
-    HOSTNAME,
-    MESSAGE_LIMIT,
-    NETWORK_MANAGER_RUNNING_PREFIX,
-    PORT,
-    SHUTDOWN_TIMEOUT,
-)
+from ..constants import HOSTNAME, NETWORK_MANAGER_RUNNING_PREFIX, PORT
 from ..wire.handshake import Authentication
+from .limits import Limits
+from .listening import Listener, bind
 from .manager import Manager, Tables
 from .recorder import RECORD_TIMEOUT
 
 __all__ = ["CannotStartError", "Plan", "Running", "prepare", "start"]
 
 logger = logging.getLogger(__package__)
-
-TLS_HANDSHAKE_TIMEOUT = 30.0
-"""Seconds that a peer has for the TLS part of connecting, where nobody types anything."""
-
-EVERY_INTERFACE = ("::", "0.0.0.0")
-"""IPv6 first, so that an address in use is reported as 1.x's documentation has it. What this
-computer has no sockets for is passed over."""
 
 
 class CannotStartError(Exception):
@@ -48,6 +34,7 @@ class Plan:
     password: str | None = field(repr=False)
     context: ssl.SSLContext | None
     database: str
+    limits: Limits
 
 
 @dataclass(slots=True)
@@ -55,7 +42,7 @@ class Running:
     """A Manager that listens."""
 
     manager: Manager
-    server: asyncio.Server
+    listener: Listener
     plan: Plan
 
     def announce(self) -> None:
@@ -70,7 +57,7 @@ class Running:
 
     async def close(self) -> None:
         """Stop listening and disconnect all devices."""
-        self.server.close()
+        self.listener.close()
         await self.manager.close()
 
 
@@ -86,6 +73,7 @@ def prepare(
     cert_file: str | None = None,
     key_file: str | None = None,
     key_file_password: str | Sequence[str] | None = None,
+    limits: Limits | None = None,
     free_port: bool = False,
 ) -> Plan:
     """Check what `run_forever` is given, and make the key and the certificate if missing.
@@ -121,6 +109,7 @@ def prepare(
         password=password,
         context=context,
         database=database or constants.DATABASE,
+        limits=limits or Limits(),
     )
 
 
@@ -162,6 +151,7 @@ def _server_context(
             f"Cannot load the certificate {cert_file} with the key {key_file or cert_file}: {error}"
         ) from error
     logger.info("loaded certificate %s", cert_file)
+    _warn_if_public(key_file or cert_file, "the private key")
     return context
 
 
@@ -180,6 +170,8 @@ def _open_tables(plan: Plan) -> Tables:
         )
     except (sqlite3.Error, OSError) as error:
         raise CannotStartError(f"Cannot open the database {plan.database}: {error}") from error
+    if plan.database != ":memory:":
+        _warn_if_public(plan.database, "the database, with what passwords are checked against,")
     if plan.authentication is Authentication.LOGIN and not tables.users.usernames():
         _close(tables)
         name = tables.users.NAME
@@ -191,54 +183,39 @@ def _open_tables(plan: Plan) -> Tables:
     return tables
 
 
+def _warn_if_public(path: str | None, what: str) -> None:
+    # 1.x left them so; what a person has set is not changed behind the back
+    if path and not constants.IS_WINDOWS and os.stat(path).st_mode & 0o007:
+        logger.warning("everybody on this computer can read %s: chmod o= %s", what, path)
+
+
 def _close(tables: Tables) -> None:
     for table in (tables.connections, tables.hostnames, tables.users):
         table.close()
 
 
-async def start(
-    plan: Plan, *, message_limit: int = MESSAGE_LIMIT, heartbeat: float = HEARTBEAT
-) -> Running:
+async def start(plan: Plan) -> Running:
     """Start a Manager on the running loop.
 
     Raises:
         CannotStartError: Its database can't be opened, or nobody could log in.
         OSError: The port is in use, or the host is not of this computer.
     """
-    loop = asyncio.get_running_loop()
     tables = await loop_thread.in_thread(_open_tables, plan)
     # asked for here, and not for the first connection, since it looks at the interfaces
     await loop_thread.in_thread(lambda: constants.LOCALHOST_ALIASES)
-    managers: list[Manager] = []
-    tls: dict[str, Any] = {}
-    if plan.context is not None:
-        tls = {
-            "ssl": plan.context,
-            "ssl_handshake_timeout": TLS_HANDSHAKE_TIMEOUT,
-            "ssl_shutdown_timeout": SHUTDOWN_TIMEOUT,
-        }
     try:
-        server = await loop.create_server(
-            lambda: managers[0].connect(),
-            host=plan.host or EVERY_INTERFACE,
-            port=plan.port,
-            backlog=1000,
-            start_serving=False,
-            **tls,
-        )
+        sockets = await loop_thread.in_thread(bind, plan.host, plan.port)
     except OSError:
         _close(tables)
         raise
-    port = int(server.sockets[0].getsockname()[1])
     manager = Manager(
-        port=port,
+        port=int(sockets[0].getsockname()[1]),
         authentication=plan.authentication,
         tables=tables,
         password=plan.password,
-        message_limit=message_limit,
-        heartbeat=heartbeat,
+        limits=plan.limits,
     )
-    managers.append(manager)
-    await server.start_serving()
+    listener = Listener(manager, sockets, plan.context)
     logger.info("using %s for authentication", plan.authentication.value)
-    return Running(manager, server, plan)
+    return Running(manager, listener, plan)

@@ -85,7 +85,8 @@ def _decode(text: bytes | memoryview) -> Any:
         raise ValueError("The JSON text is nested too deeply") from None
     except ValueError:
         try:
-            return json.loads(bytes(text))
+            # of bytes, `json` would take UTF-16 and halves of surrogate pairs, too
+            return json.loads(str(text, "utf-8"))
         except RecursionError:
             raise ValueError("The JSON text is nested too deeply") from None
 

@@ -1,9 +1,16 @@
 """A stream of bytes cut into lines, of a bounded length."""
 
-__all__ = ["END", "Framer", "LineTooLongError"]
+from typing import Any
+
+__all__ = ["COPIED", "END", "Framer", "LineTooLongError"]
 
 END = b"\r\n"
 """What ends a message. A receiver takes a bare line feed too, as a person's terminal sends it."""
+
+
+COPIED = 16 * 1024 * 1024
+"""Most bytes of a line that are copied. A longer one is a `bytearray`: it takes a tenth of a second
+to copy the largest, and nothing else is done meanwhile."""
 
 
 class LineTooLongError(ValueError):
@@ -53,8 +60,11 @@ class Framer:
                 if len(buffer) > self.limit + 1:  # one for a carriage return
                     raise LineTooLongError(self.limit)
                 return []
+            first: Any = bytes(buffer) if len(buffer) <= COPIED else buffer
+            if first is buffer and first.endswith(b"\r"):
+                del first[-1]
             lines = rest.split(b"\n")
-            lines.insert(0, bytes(buffer))
+            lines.insert(0, first)
             self._buffer = bytearray(lines.pop())
         limit = self.limit
         for i, line in enumerate(lines):

@@ -4,12 +4,14 @@ A line is read as one `Message`, whose arguments and result stay the bytes that 
 passes them on without building the values, a device decodes them for the one call they are for.
 """
 
+import math
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..constants import NOTIFICATION_UID
+from ..constants import NAME_LIMIT, NOTIFICATION_UID
+from ..escaping import has_controls
 from .codec import decode, encode
 from .framing import END
 
@@ -18,9 +20,11 @@ __all__ = [
     "Message",
     "MessageError",
     "ServiceIdentity",
+    "TooMuchAtOnceError",
     "describe_error",
     "error_line",
     "message_line",
+    "message_parts",
     "notification_line",
     "parse",
     "parse_identity",
@@ -52,6 +56,10 @@ class MessageError(ValueError):
         self.is_reply = is_reply
 
 
+class TooMuchAtOnceError(Exception):
+    """Reading a line would take too long for somebody who has others to attend to."""
+
+
 class Message(msgspec.Struct, gc=False):
     """A line from a peer: a request, a reply, an error or a notification.
 
@@ -64,9 +72,7 @@ class Message(msgspec.Struct, gc=False):
         result: JSON of the result; UNSET in a request.
         error: Whether a reply tells of an error.
         message: The text of that error, `"Type: text"`.
-        traceback: The lines of that error's traceback.
         requester: The network name of the Client that a request comes from or a reply goes to.
-        features: What a Manager can do beyond 1.x; in its request for the identity.
         heartbeat: Seconds between two signs of life, where it can `ping`.
     """
 
@@ -78,10 +84,11 @@ class Message(msgspec.Struct, gc=False):
     result: Raw | UnsetType = UNSET
     error: bool = False
     message: str | None = ""
-    traceback: list[str] | str | None = None
     requester: str | None = None
-    features: list[str] = []
     heartbeat: float = 0.0
+    # read when they are asked for, which a Manager does not do: they may have a million items
+    _traceback: Raw = msgspec.field(default=NULL, name="traceback")
+    _features: Raw = msgspec.field(default=NULL, name="features")
 
     @property
     def is_reply(self) -> bool:
@@ -107,15 +114,35 @@ class Message(msgspec.Struct, gc=False):
         """The result, as a value; None where there is none."""
         return None if self.result is UNSET else decode(memoryview(self.result))
 
+    @property
+    def traceback(self) -> list[str]:
+        """The lines of the traceback of an error."""
+        value = _read(self._traceback)
+        return value.splitlines() if isinstance(value, str) else _texts(value)
+
+    @property
+    def features(self) -> list[str]:
+        """What a Manager can do beyond 1.x; in its request for the identity."""
+        return _texts(_read(self._features))
+
     def error_text(self) -> str:
         """The text of an error as 1.x shows it: the traceback and, if not its end, the message."""
-        lines = self.traceback or []
-        if isinstance(lines, str):
-            lines = lines.splitlines()
+        lines = self.traceback
         message = self.message or "UnknownError: No error message has been provided"
         if lines and lines[-1] == message:
             return "\n".join(lines)
         return "\n".join([*lines, message])
+
+
+def _read(text: Raw) -> Any:
+    try:
+        return decode(memoryview(text))
+    except ValueError:
+        return None  # an integer of thousands of digits: who waits for the rest has it all the same
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 IDENTITY_DEPTH = 50
@@ -146,10 +173,15 @@ class ServiceIdentity(ClientIdentity, kw_only=True):
 _decoder = msgspec.json.Decoder(Message)
 
 
-def parse(line: bytes) -> Message:
+def parse(line: bytes, *, at_once: float = math.inf) -> Message:
     """Read a line.
 
+    Args:
+        line: The line.
+        at_once: Most bytes of what only Python's `json` can read, which is slow.
+
     Raises:
+        TooMuchAtOnceError: It has more of them; a `scanning.Scan` reads it.
         MessageError: It is not JSON, not UTF-8, no object, or a field has a wrong type.
     """
     try:
@@ -159,6 +191,8 @@ def parse(line: bytes) -> Message:
     except UnicodeDecodeError as error:
         raise MessageError(f"The message is not UTF-8: {error}", is_json=False) from None
     except msgspec.DecodeError:
+        if len(line) > at_once:
+            raise TooMuchAtOnceError from None
         message = _parse_with_json(line)
     if not line.isascii():
         # what stays bytes here has not been looked at, and nobody is sent bad UTF-8
@@ -188,15 +222,15 @@ def _parse_with_json(line: bytes) -> Message:
         raise MessageError(f"The message is not JSON: {error}", is_json=False) from None
     if not isinstance(value, dict):
         raise MessageError(f"The message must be a JSON object, not {type(value).__name__}")
-    for name in ("args", "kwargs", "result"):
-        if name in value:
-            value[name] = Raw(encode(value[name]))
     try:
+        for name in ("args", "kwargs", "result", "traceback", "features"):
+            if name in value:
+                value[name] = Raw(encode(value[name]))  # nothing that is nested to the very limit
         message = msgspec.convert(value, Message)
         for text in (message.attribute, message.service, message.uid, message.requester):
             (text or "").encode()
         return message
-    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+    except ValueError as error:
         uid = value.get("uid", "")
         raise MessageError(
             str(error), uid=uid if isinstance(uid, str) else "", is_reply="result" in value
@@ -222,11 +256,16 @@ def parse_identity(value: Any) -> ClientIdentity:
     name = value["name"]
     if not isinstance(kind, str) or not isinstance(name, str):
         raise TypeError("The type and the name in an identity must be text")
+    if len(name) > NAME_LIMIT:
+        raise TypeError(f"Invalid identity: the name has more than {NAME_LIMIT} characters")
     if not name.isascii():
         try:
             name.encode()
         except UnicodeEncodeError as error:
             raise TypeError(f"Invalid identity: {error}") from None
+    if has_controls(name):
+        # it is shown to people, in terminals and in logs
+        raise TypeError(f"Invalid identity: there are control characters in the name {name!r}")
     if _is_deeper(value, IDENTITY_DEPTH):
         # whoever asks for the identities gets it within those of all others
         raise TypeError("Invalid identity: the attributes are nested too deeply")
@@ -309,6 +348,22 @@ def message_line(request: Message, requester: str) -> bytes:
         )
         + END
     )
+
+
+def message_parts(request: Message, requester: str) -> list[bytes | memoryview]:
+    """What `message_line` writes, in parts: copying a very large request would hold others up."""
+    rest = Message(
+        attribute=request.attribute, service=request.service, uid=request.uid, requester=requester
+    )
+    envelope = message_line(rest, requester).removeprefix(b'{"args":[],').removesuffix(END)
+    head, _, tail = envelope.partition(b'"kwargs":{}')
+    return [
+        b'{"args":',
+        memoryview(request.args),
+        b"," + head + b'"kwargs":',
+        memoryview(request.kwargs),
+        tail + END,
+    ]
 
 
 def result_line(result: Any, *, requester: str | None = None, uid: str = "") -> bytes:

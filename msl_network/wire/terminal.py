@@ -2,6 +2,7 @@
 
 import ast
 import re
+import warnings
 from typing import Any
 
 from msgspec import Raw
@@ -79,7 +80,11 @@ def _value(text: str) -> Any:
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     try:
-        value = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            # what a compiler thinks of `1or` or "\\d" is nothing for the Manager's own output
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            value = ast.literal_eval(text)
         encode(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return _unquote(text)

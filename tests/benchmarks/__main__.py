@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import slow_readers
+
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 
@@ -81,7 +83,15 @@ def main() -> None:
     parser.add_argument("--python-1x", default=default, help="Python with 1.x (%(default)s)")
     parser.add_argument("--count", type=int, default=10_000, help="calls per run (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (%(default)s)")
+    parser.add_argument(
+        "--slow-readers",
+        action="store_true",
+        help="measure instead what healthy Clients notice of 50 peers that do not read",
+    )
     args = parser.parse_args()
+    if args.slow_readers:
+        slow_readers.main(args.rounds)
+        return
     sides = {"1.x": (args.python_1x, "msl.network"), "this": (sys.executable, "msl_network")}
     results: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
     for _ in range(args.rounds):

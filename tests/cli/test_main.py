@@ -1,15 +1,16 @@
 """The command line as a whole."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 
 import pytest
 
-from msl_network import __main__, cli
+from msl_network import Limits, __main__, cli
 from msl_network.version import __version__
 
-COMMANDS = ["certdump", "certgen", "delete", "hostname", "keygen", "start", "user"]
+COMMANDS = ["certdump", "certgen", "connections", "delete", "hostname", "keygen", "start", "user"]
 
 
 def run(*words, **environment):
@@ -72,10 +73,12 @@ def test_options_are_those_of_1x():
         "port": 1875,
         "log_level": "INFO",
         "log_file": None,
+        "log_format": "text",
     }
     options = vars(parse(["start"]))
     assert {name: options[name] for name in start} == start
-    assert set(options) - set(start) == {"cmd", "func"}
+    limits = {field.name for field in dataclasses.fields(Limits)}
+    assert set(options) - set(start) - limits == {"cmd", "func"}
     given = parse(
         [
             "start",

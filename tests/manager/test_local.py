@@ -54,7 +54,8 @@ def test_what_it_is_given_is_kept(tmp_path):
     ):
         assert client.admin_request("users_table.usernames") == ["n.bohr"]
         rows = client.admin_request("connections_table.connections")
-        assert "connected as a client" in {row[5] for row in rows}
+        who = next(iter(client.identities()["clients"]))
+        assert f"connected as a client: {who}, user 'n.bohr'" in {row[5] for row in rows}
 
 
 def test_it_cannot_start(manager):

@@ -114,7 +114,14 @@ def test_what_cannot_be_written():
         codec.encode(endless)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"nan", b"\xff", b'"\xff"', b"[1,]", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"{", b"nan", b"\xff", b'"\xff"', b"[1,]", b"[" * 100_000),
+        # what Python's `json` reads of bytes, but is not UTF-8
+        *(b'"\xed\xa0\x80"', '"a"'.encode("utf-16"), '"a"'.encode("utf-32"), b"\xef\xbb\xbf1"),
+    ],
+)
 def test_what_cannot_be_read(text):
     with pytest.raises(ValueError):
         codec.decode(text)

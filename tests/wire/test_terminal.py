@@ -71,3 +71,8 @@ def test_request(line, service, attribute, args, kwargs):
 @pytest.mark.parametrize("line", ["", "   ", "hello", '"only this"', '{"service": "S", oops}'])
 def test_no_request(line):
     assert parse_typed(line) is None
+
+
+def test_what_a_compiler_would_warn_of(recwarn):
+    assert parse_typed("S a 1or '\\d'").positional() == ["1or", "\\d"]
+    assert not recwarn.list
