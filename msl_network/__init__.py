@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .client.errors import RemoteError
     from .client.linked import LinkedClient
     from .database import ConnectionsTable, HostnamesTable, UsersTable
-    from .manager import LocalManager, filter_run_forever_kwargs
+    from .manager import Limits, LocalManager, filter_run_forever_kwargs
     from .running import run_services
     from .service import Service, filter_service_start_kwargs
 
@@ -22,6 +22,7 @@ __all__ = [
     "Client",
     "ConnectionsTable",
     "HostnamesTable",
+    "Limits",
     "Link",
     "LinkedClient",
     "LocalManager",
@@ -43,6 +44,7 @@ _HOMES = {
     "Client": "client.blocking",
     "ConnectionsTable": "database",
     "HostnamesTable": "database",
+    "Limits": "manager",
     "Link": "client.blocking",
     "LinkedClient": "client.linked",
     "LocalManager": "manager",

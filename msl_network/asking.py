@@ -21,6 +21,7 @@ __all__ = [
     "Ask",
     "Question",
     "ask_in_terminal",
+    "ask_nobody",
     "set_waiter",
     "wait",
     "wait_and_answer",
@@ -124,6 +125,15 @@ def ask_in_terminal(question: Question) -> str:
         answer = input(question.prompt).strip().lower()
         if answer.startswith(("y", "n")):
             return answer[0]
+
+
+async def ask_nobody(question: Question) -> str:
+    """Be asked where there is no person.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(f"Nobody can be asked here: {question.prompt}")
 
 
 def wait_and_answer(

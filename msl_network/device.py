@@ -6,9 +6,10 @@ a password, whether a certificate is to be trusted) it asks through `asking.Ask`
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from .constants import (
     HANDSHAKE_LIMIT,
     MESSAGE_LIMIT,
     PORT,
+    RECONNECT,
     SHUTDOWN_TIMEOUT,
 )
 from .line_socket import LineSocket, open_line_socket, peer_certificate
@@ -28,9 +30,13 @@ from .wire.framing import LineTooLongError
 from .wire.handshake import is_manager_name
 from .wire.messages import Message, MessageError, parse, request_line, result_line
 
-__all__ = ["ConnectOptions", "Credentials", "connect_device"]
+__all__ = ["ConnectOptions", "Credentials", "UntrustedCertificateError", "connect_device"]
 
 logger = logging.getLogger(__package__)
+
+
+class UntrustedCertificateError(ConnectionError):
+    """A Manager shows a certificate that is not the trusted one, or that is of another host."""
 
 
 @dataclass(slots=True)
@@ -85,6 +91,7 @@ class ConnectOptions:
             the host.
         assert_hostname: Whether the certificate must be that of the host.
         auto_save: Whether an unknown certificate is trusted without asking.
+        reconnect: Seconds to try to connect again when the connection is lost; 0 for not at all.
     """
 
     host: str = "localhost"
@@ -98,6 +105,7 @@ class ConnectOptions:
     cert_file: str | None = None
     assert_hostname: bool = True
     auto_save: bool = False
+    reconnect: float = RECONNECT
 
     @property
     def address(self) -> str:
@@ -154,7 +162,7 @@ class _Greeter:
 async def connect_device(
     options: ConnectOptions,
     credentials: Credentials,
-    identity: dict[str, Any],
+    identity: Callable[[], Awaitable[dict[str, Any]]],
     receiver: Callable[[LineSocket], Receiver],
     ask: Ask,
 ) -> LineSocket:
@@ -166,7 +174,7 @@ async def connect_device(
     Args:
         options: Where the Manager is, and how to reach it.
         credentials: What to answer when it asks who connects.
-        identity: The identity of the device.
+        identity: Awaited for the identity of the device.
         receiver: Called with the connection when the device is registered; returns what
             handles the lines from then on.
         ask: Asks a person what neither `options` nor `credentials` say.
@@ -264,7 +272,7 @@ async def _open(
     except TimeoutError:
         raise _too_late(options) from None
     except (OSError, ValueError) as error:
-        raise ConnectionError(await _why_not_connected(options, context, error)) from error
+        raise await _why_not_connected(options, context, error) from error
 
 
 def _too_late(options: ConnectOptions) -> TimeoutError:
@@ -273,22 +281,23 @@ def _too_late(options: ConnectOptions) -> TimeoutError:
 
 async def _why_not_connected(
     options: ConnectOptions, context: ssl.SSLContext | None, error: Exception
-) -> str:
+) -> ConnectionError:
     text = str(error) or type(error).__name__
     if "mismatch" in text or "doesn't match" in text or "not valid for" in text:
-        return (
+        return UntrustedCertificateError(
             f"{text}\nTo disable hostname checking set assert_hostname=False\n"
             f"Make sure you trust the connection to {options.address} if you decide to do this."
         )
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return f"{text}\n{await _changed_certificate(options)}"
+        return UntrustedCertificateError(f"{text}\n{await _changed_certificate(options)}")
     if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
-        return f"{text}\nTry setting disable_tls=True"
-    if isinstance(error, ConnectionRefusedError | socket.gaierror):
-        return f"{text}\nCannot connect to {options.address}"
-    if context is not None and isinstance(error, ConnectionError):
-        return f"{text}\nCannot connect to {options.address}. Perhaps it does not use TLS"
-    return f"{text}\nCannot connect to {options.address}"
+        return ConnectionError(f"{text}\nTry setting disable_tls=True")
+    text += f"\nCannot connect to {options.address}"
+    # nobody listens there at all, or there is no such computer
+    absent = isinstance(error, ConnectionRefusedError | socket.gaierror)
+    if context is not None and isinstance(error, ConnectionError) and not absent:
+        text += ". Perhaps it does not use TLS"
+    return ConnectionError(text)
 
 
 async def _changed_certificate(options: ConnectOptions) -> str:
@@ -317,7 +326,7 @@ async def _authenticate(
     connection: LineSocket,
     greeter: _Greeter,
     credentials: Credentials,
-    identity: dict[str, Any],
+    identity: Callable[[], Awaitable[dict[str, Any]]],
     ask: Ask,
 ) -> None:
     # a request of which the reply proves that the device has been registered
@@ -370,9 +379,12 @@ async def _authenticate(
             # its own identity, which is its next answer, has those of all devices in it
             connection.limit_lines(MESSAGE_LIMIT)
             if "ping" in message.features:
-                connection.start_heartbeat(message.heartbeat or constants.HEARTBEAT)
+                told = message.heartbeat
+                usable = 0 < told < math.inf  # which NaN is not
+                connection.start_heartbeat(told if usable else constants.HEARTBEAT)
             # a Manager of 1.x does not name any, and does not read these
-            connection.send(result_line({**identity, "features": constants.FEATURES}))
+            fields = {**await identity(), "features": constants.FEATURES}
+            connection.send(result_line(fields))
             connection.send(request_line("identity", service=constants.MANAGER, uid=proof))
         else:
             answer = await _ask_while_connected(credentials.answer(message, ask), connection)

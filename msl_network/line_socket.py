@@ -188,6 +188,7 @@ class LineSocket:
         self._emptied = threading.Event()
         self._thread = threading.get_ident()
         self._closing = False
+        self._error: OSError | None = None  # the system's, behind which there may be data
         self._heart: Heartbeat | None = None
         self.heard = False
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -275,17 +276,25 @@ class LineSocket:
     # --- reading -------------------------------------------------------------------------
 
     def _readable(self) -> None:
+        if self._closed.done():
+            return
         try:
             with self._lock:
+                failed = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 data = self._read()
         except _TRY_LATER:
             return
         except (OSError, ValueError) as error:
             self._lose(error if isinstance(error, OSError) else None)
             return
+        if failed:
+            self._error = OSError(failed, os.strerror(failed))
         if not data:
-            self._lose(None)
+            self._lose(self._error)
             return
+        if self._error is not None:
+            # uvloop tells of a reset once, with what came before it, and never again
+            self._loop.call_soon(self._readable)
         if self._closing:
             return
         self.heard = True

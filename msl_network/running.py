@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from .asking import Question
+from .asking import ask_nobody
 from .constants import SHUTDOWN_TIMEOUT
 from .manager.running import filter_run_forever_kwargs, report, run_manager
 from .manager.starting import CannotStartError, Running
@@ -35,20 +35,18 @@ def run_services(*services: Service, **kwargs: Any) -> int:
         if not isinstance(service, Service):
             raise TypeError(f"All services must be of type {Service}")
     options = filter_run_forever_kwargs(**kwargs)
-    log = options.pop("log_level", "INFO"), options.pop("log_file", None)
+    log = {name: options.pop(name) for name in list(options) if name.startswith("log_")}
     start_kwargs = filter_service_start_kwargs(**kwargs)
-
-    async def no_person(question: Question) -> str:
-        raise ValueError(f"Nobody can be asked here: {question.prompt}")
 
     async def until_disconnected(running: Running) -> None:
         sessions: list[ServiceSession] = []
         stopped = asyncio.ensure_future(running.manager.stopped.wait())
         try:
             for service in services:
-                kwargs = {**start_kwargs, "port": running.manager.port}
+                # the Manager of this very program is not one that comes back
+                kwargs = {**start_kwargs, "port": running.manager.port, "reconnect": 0}
                 try:
-                    sessions.append(await service._serve(no_person, **kwargs))
+                    sessions.append(await service._serve(ask_nobody, **kwargs))
                 except (OSError, ValueError, NameError, TypeError) as error:
                     raise CannotStartError(f"{type(error).__name__}: {error}") from error
             # only now: who starts this on another computer links with a Service next
@@ -65,4 +63,4 @@ def run_services(*services: Service, **kwargs: Any) -> int:
                     await asyncio.wait_for(asyncio.wrap_future(session.ended), SHUTDOWN_TIMEOUT)
             await asyncio.wait([stopped])
 
-    return run_manager(options, *log, until_disconnected)
+    return run_manager(options, until_disconnected, **log)

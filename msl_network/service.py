@@ -8,11 +8,10 @@ import platform
 from collections.abc import Iterable
 from typing import Any, Self, Union
 
-from . import asking, loop_thread
+from . import asking
 from .asking import Ask
-from .constants import CONNECT_TIMEOUT, PORT, SHUTDOWN_TIMEOUT
-from .device import ConnectOptions, Credentials, connect_device
-from .line_socket import LineSocket
+from .constants import CONNECT_TIMEOUT, PORT, RECONNECT, SHUTDOWN_TIMEOUT
+from .device import ConnectOptions
 from .logs import set_logging_level
 from .serving import Request, ServiceSession, current_request
 from .wire.codec import encode
@@ -22,11 +21,13 @@ __all__ = ["Request", "Service", "filter_service_start_kwargs"]
 
 logger = logging.getLogger(__package__)
 
-# what 1.x keeps to itself, whether a subclass defines it or not
+# what is no Client's to ask for, whether a subclass defines it or not
 _IGNORED = frozenset(
     {
         "add_tasks",
         "address_manager",
+        "connection_lost",
+        "connection_restored",
         "emit_notification",
         "emit_notification_threadsafe",
         "identity",
@@ -156,7 +157,20 @@ class Service:
         self._tasks.extend(coros_or_futures)
 
     def shutdown_handler(self) -> None:
-        """Called in a thread after the connection has ended. Override it to clean up."""
+        """Called in a thread after the connection has ended for good. Override it to clean up."""
+
+    def connection_lost(self, error: Exception) -> None:
+        """Called in a thread when the connection is lost. Override it to make an instrument safe.
+
+        The Service tries to connect again for the seconds that `start` was given as `reconnect`.
+        The replies of methods that are running are lost.
+
+        Args:
+            error: Why it is lost.
+        """
+
+    def connection_restored(self) -> None:
+        """Called in a thread when a lost connection has been made again. Override it."""
 
     def emit_notification(self, *args: Any, **kwargs: Any) -> None:
         """Send a notification to every Client that is linked, from any thread.
@@ -189,10 +203,12 @@ class Service:
         cert_file: str | None = None,
         assert_hostname: bool = True,
         auto_save: bool = False,
+        reconnect: float = RECONNECT,
     ) -> None:
-        """Connect to a Manager and serve until the connection ends.
+        """Connect to a Manager and serve until the Manager ends, or this is interrupted.
 
-        What the Manager wants to know and is not given is asked for.
+        What the Manager wants to know and is not given is asked for. A connection that is lost is
+        made again: see `reconnect`.
 
         Args:
             name: The name on the Manager, instead of the one the Service was made with.
@@ -208,6 +224,8 @@ class Service:
                 for the host.
             assert_hostname: Whether the certificate must be that of the host.
             auto_save: Whether an unknown certificate is trusted without asking.
+            reconnect: Seconds to try to connect again when the connection is lost; 0 for not at
+                all, `math.inf` for as long as it takes.
 
         Raises:
             ConnectionError: The Manager can't be reached, or its certificate is not trusted.
@@ -246,27 +264,24 @@ class Service:
                 'Specify either "password" or "password_manager" but not both.\n'
                 "A Manager cannot be started using multiple authentication methods."
             )
-        if self.__connected():
+        if self.__session is not None and not self.__session.ended.done():
             raise RuntimeError(f"{self!r} is running already")
         if name is not None:
             self._name = name
-        # a property may ask the instrument, and that may take its time
-        identity = await loop_thread.in_thread(self.identity)
         session = ServiceSession(self, self._ignored | (_OWN - self.__overridden()), options)
         self.__address = options.address
 
-        def receive(connection: LineSocket) -> ServiceSession:
-            session.begin(connection, self._tasks)
-            self.__session, self._tasks = session, []
-            return session
+        def begin() -> list[Any]:
+            tasks, self._tasks = self._tasks, []
+            self.__session = session
+            return tasks
 
-        credentials: Credentials = options.credentials()
-        await connect_device(options, credentials, identity, receive, ask)
+        await session.connect(ask, begin)
         logger.info("%r is connected to Manager[%s]", self._name, options.address)
         return session
 
     def __connected(self) -> bool:
-        return self.__session is not None and not self.__session.ended.done()
+        return self.__session is not None and self.__session.is_connected
 
     def __overridden(self) -> set[str]:
         return {name for name in _OWN if getattr(type(self), name) is not getattr(Service, name)}
@@ -305,6 +320,8 @@ class RunningService:
 
     def __repr__(self) -> str:
         state = "running" if self.is_running() else "stopped"
+        if self.is_running() and not self.is_connected():
+            state = "connecting again"
         return f"<{self.service.name!r} service {state}>"
 
     def __enter__(self) -> Self:
@@ -314,11 +331,15 @@ class RunningService:
         self.stop()
 
     def is_running(self) -> bool:
-        """Whether it is connected."""
+        """Whether it serves, or tries to connect again."""
         return not self._session.ended.done()
 
+    def is_connected(self) -> bool:
+        """Whether the Manager can be reached."""
+        return self._session.is_connected
+
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the connection has ended.
+        """Wait until the connection has ended for good.
 
         Raises:
             TimeoutError: It has not ended within `timeout` seconds.

@@ -1,6 +1,7 @@
 """The engine of a Service: requests come in, methods run, replies go out."""
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import threading
@@ -8,13 +9,16 @@ import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import loop_thread
-from .constants import SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
-from .device import ConnectOptions
+from .asking import Ask, ask_nobody
+from .constants import GOODBYE, SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
+from .device import ConnectOptions, connect_device
+from .escaping import escaped
 from .line_socket import LineSocket
+from .reconnecting import Comeback
 from .wire.framing import LineTooLongError
 from .wire.messages import (
     Message,
@@ -49,18 +53,20 @@ class Request:
     requester: str
     attribute: str
     uid: str
+    # a reply on another connection could be taken for that of a later request
+    _connection: LineSocket = field(repr=False, compare=False)
 
 
 current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
 
 
 class ServiceSession:
-    """One connection of a Service to a Manager; on the loop of the network.
+    """A Service's connection to a Manager, made again when it is lost; on the loop of the network.
 
     Attributes:
         port: The port of the connection.
         thread_id: The identifier of the thread that runs the loop.
-        ended: Done when the connection has ended and everything has been cleaned up.
+        ended: Done when the connection has ended for good and everything has been cleaned up.
     """
 
     def __init__(self, service: "Service", ignored: set[str], options: ConnectOptions) -> None:
@@ -71,9 +77,22 @@ class ServiceSession:
         self._service = service
         self._ignored = ignored
         self._options = options
+        self._credentials = options.credentials()
         self._loop = asyncio.get_running_loop()
         self._connection: LineSocket | None = None
+        self._comeback = Comeback(
+            service.name,
+            logging.WARNING,
+            options.reconnect,
+            self._connect_again,
+            lambda: self.is_connected,
+            self._back,
+            self._ended,
+        )
+        self._leaving = False
         self._threads = Workers(service.name, WORKERS)
+        # one thread, so that what is handled first is what happened first
+        self._handler_thread = Workers(f"{service.name}-handlers", 1)
         self._running = 0
         self._count = threading.Lock()  # of how many are running
         self._idle = asyncio.Event()
@@ -81,20 +100,49 @@ class ServiceSession:
         self._on_loop: dict[str, bool] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
 
-    def begin(self, connection: LineSocket, tasks: list[Any]) -> None:
-        """Serve a connection, and run the user's own tasks meanwhile."""
-        self._connection = connection
-        self.port = int(connection.info("sockname")[1])
-        for task in tasks:
-            self._keep(asyncio.ensure_future(task))
+    async def connect(self, ask: Ask, begin: Callable[[], list[Any]]) -> None:
+        """Connect to the Manager.
+
+        Args:
+            ask: Asks a person what the options do not say.
+            begin: Called when the Service is registered, before its first request; returns the
+                user's own tasks, which run until the end.
+
+        Raises:
+            As `device.connect_device`.
+        """
+
+        async def identity() -> dict[str, Any]:
+            # a property may ask the instrument, and that may take its time
+            return await loop_thread.in_thread(self._service.identity)
+
+        def receive(connection: LineSocket) -> "ServiceSession":
+            self._connection = connection
+            self.port = int(connection.info("sockname")[1])
+            for task in begin():
+                self._keep(asyncio.ensure_future(task))
+            return self
+
+        await connect_device(self._options, self._credentials, identity, receive, ask)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the Manager can be reached."""
+        return self._connection is not None and not self._connection.is_closing
 
     def send(self, line: bytes) -> None:
-        """Send a line, from any thread. Lost if the connection has ended."""
+        """Send a line, from any thread. Lost while there is no connection."""
         if self._connection is not None:
             self._connection.send(line)
 
     def close(self) -> None:
-        """End the connection, from any thread, without waiting for it."""
+        """End the connection for good, from any thread, without waiting for it."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._close)
+
+    def _close(self) -> None:
+        self._leaving = True
+        self._comeback.stop()
         if self._connection is not None:
             self._connection.close()
 
@@ -109,9 +157,15 @@ class ServiceSession:
             if not error.is_reply:
                 self.send(error_line(ValueError(str(error)), uid=error.uid))
             return
+        if message.attribute == GOODBYE:
+            self._comeback.is_stopped = True
+            if self._connection is not None:
+                self._connection.lost_reason = ", ".join(map(str, message.positional()))
+            return
         if message.is_reply or message.error:
             if message.error:
-                logger.error("%s sent an error: %s", message.requester, message.error_text())
+                text = escaped(message.error_text())
+                logger.error("%s sent an error: %s", escaped(message.requester or ""), text)
             return
         self._execute(message)
 
@@ -122,13 +176,44 @@ class ServiceSession:
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `connection.Receiver`."""
-        self._loop.create_task(self._finish(error))
+        address = f"Manager[{self._options.address}]"
+        reason = error or (self._connection.lost_reason if self._connection else None)
+        text = f"{address} closed the connection"
+        lost = ConnectionAbortedError(f"{text}: {reason}" if reason else text)
+        if not self._leaving:
+            self._handle(self._service.connection_lost, lost)
+        self._comeback.lost(lost)
+
+    # --- coming back ---------------------------------------------------------------------
+
+    async def _connect_again(self) -> None:
+        await self.connect(ask_nobody, list)
+
+    def _back(self) -> None:
+        self._handle(self._service.connection_restored)
+
+    def _ended(self, reason: Exception) -> None:
+        logger.info("%s: disconnected: %s", self._service.name, escaped(str(reason)))
+        self._finishing = self._loop.create_task(self._finish())
+
+    def _handle(self, handler: Callable[..., None], *args: Any) -> None:
+        """Have a handler called that the user may have overridden."""
+        with contextlib.suppress(NoThreadError):
+            self._handler_thread.submit(self._safely, handler, *args)
+
+    def _safely(self, handler: Callable[..., None], *args: Any) -> None:
+        try:
+            handler(*args)
+        except (Exception, SystemExit):
+            logger.exception("the %s of %r failed", handler.__name__, self._service.name)
 
     # --- requests ------------------------------------------------------------------------
 
     def _execute(self, message: Message) -> None:
         attribute = message.attribute or ""
-        request = Request(message.requester or "", attribute, message.uid or "")
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - it is the one that the line came on
+        request = Request(message.requester or "", attribute, message.uid or "", connection)
         if attribute.startswith("_"):
             refusal: Exception = PermissionError("Cannot request a private attribute")
         elif not attribute or attribute in self._ignored:
@@ -148,9 +233,9 @@ class ServiceSession:
                 try:
                     self._threads.submit(self._run_in_thread, request, message)
                 except NoThreadError as error:
-                    self._finish_request(self._failure(request, error))
+                    self._finish_request(request, self._failure(request, error))
             return
-        logger.warning("%s requested %r: %s", request.requester, attribute, refusal)
+        logger.warning("%s requested %r: %s", escaped(request.requester), attribute, refusal)
         self._fail(request, refusal)
 
     def _runs_on_loop(self, attribute: str) -> bool:
@@ -176,7 +261,7 @@ class ServiceSession:
             line = self._failure(request, error)
         finally:
             current_request.reset(token)
-        self._finish_request(line)
+        self._finish_request(request, line)
 
     def _call(self, message: Message) -> Any:
         value = getattr(self._service, message.attribute or "")
@@ -197,7 +282,7 @@ class ServiceSession:
                 raise
         finally:
             current_request.reset(token)
-            self._finish_request(line)
+            self._finish_request(request, line)
 
     async def _shut_down(self, request: Request, message: Message) -> None:
         try:
@@ -206,27 +291,27 @@ class ServiceSession:
                 result = await result
             line = self._reply(request, result)
         except BaseException as error:
-            self._finish_request(self._failure(request, error))
+            self._finish_request(request, self._failure(request, error))
             if isinstance(error, asyncio.CancelledError):
                 raise
             return
         if self._shutting_down:
             # somebody else's request was first, and waits for this one to finish
-            self._finish_request(line)
+            self._finish_request(request, line)
             return
         self._shutting_down = True
         with self._count:
             others = self._running > 1
         if others:
             await self._idle.wait()
-        self.send(line)
+        request._connection.send(line)
         self.close()
 
     def _reply(self, request: Request, result: Any) -> bytes:
         return result_line(result, requester=request.requester, uid=request.uid)
 
     def _failure(self, request: Request, error: BaseException) -> bytes:
-        logger.info("%s [%s]", describe_error(error), request.attribute)
+        logger.info("%s", escaped(f"{describe_error(error)} [{request.attribute}]"))
         # the frames of this file are not the user's to read
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if frame.filename != _HERE]
@@ -243,15 +328,15 @@ class ServiceSession:
         )
 
     def _fail(self, request: Request, error: Exception) -> None:
-        self.send(error_line(error, requester=request.requester, uid=request.uid))
+        line = error_line(error, requester=request.requester, uid=request.uid)
+        request._connection.send(line)
 
-    def _finish_request(self, line: bytes) -> None:
+    def _finish_request(self, request: Request, line: bytes) -> None:
         """Send a reply; from the thread that has it."""
-        if self._connection is not None:
-            # of many replies, what is written while the loop wakes up leaves in one write
-            many = self._running > 1
-            send = self._connection.send_later if many else self._connection.send
-            send(line)
+        connection = request._connection
+        # of many replies, what is written while the loop wakes up leaves in one write
+        send = connection.send_later if self._running > 1 else connection.send
+        send(line)
         # counted after it has been sent, which a shutdown waits for
         with self._count:
             self._running -= 1
@@ -270,17 +355,9 @@ class ServiceSession:
         if not task.cancelled() and (error := task.exception()):
             logger.error("a task of %r failed", self._service.name, exc_info=error)
 
-    async def _finish(self, error: Exception | None) -> None:
-        reason = error or (self._connection.lost_reason if self._connection else None)
-        logger.info(
-            "disconnected from Manager[%s]%s",
-            self._options.address,
-            f": {reason}" if reason else "",
-        )
-        try:
-            await loop_thread.in_thread(self._service.shutdown_handler)
-        except (Exception, SystemExit):
-            logger.exception("the shutdown_handler of %r failed", self._service.name)
+    async def _finish(self) -> None:
+        await self._handler_thread.run(self._safely, self._service.shutdown_handler)
+        self._handler_thread.close()
         if self._tasks:
             # a task that ends by itself, told by the handler, is given the time to do so
             await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)

@@ -10,12 +10,13 @@ from typing import Any, Self
 
 from .. import loop_thread
 from ..asking import Ask, Question, ask_in_terminal
-from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
+from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, RECONNECT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
+from .links import LinkState
 from .reply import waited_for
-from .session import LinkState, Session
+from .session import Session
 
 __all__ = ["AsyncClient", "AsyncLink", "connect"]
 
@@ -39,6 +40,7 @@ def connect(
     cert_file: str | None = None,
     assert_hostname: bool = True,
     auto_save: bool = False,
+    reconnect: float = RECONNECT,
     ask: Ask | None = None,
 ) -> "Connecting":
     """Connect to a Manager.
@@ -62,6 +64,8 @@ def connect(
             the host.
         assert_hostname: Whether the certificate must be that of the host.
         auto_save: Whether an unknown certificate is trusted without asking.
+        reconnect: Seconds to try to connect again when the connection is lost; 0 for not at all,
+            `math.inf` for as long as it takes.
         ask: Awaited on the loop of the network with a question that only a person can answer;
             None to ask in the terminal.
 
@@ -119,6 +123,9 @@ class AsyncClient(ClientFace):
     def __del__(self) -> None:
         if self._owner is None:
             self._session.close()
+
+    def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
+        return _running_loop()
 
     async def link(self, service: str, *, timeout: float | None = None) -> "AsyncLink":
         """Link with a Service.
@@ -185,7 +192,8 @@ class AsyncClient(ClientFace):
 class AsyncLink(LinkFace):
     """A link with a Service: `await link.add(1, 2)`.
 
-    Every call of a Service's method takes `timeout=`, the seconds to wait for the reply.
+    Every call of a Service's method takes `timeout=`, the seconds to wait for the reply, and
+    `safe_to_repeat=True`: see `Link`.
     """
 
     def _sender(self, name: str) -> Callable[..., Any]:
@@ -201,11 +209,11 @@ class AsyncLink(LinkFace):
 
     @notification_handler.setter
     def notification_handler(self, handler: Callable[..., Any] | None) -> None:
-        try:
-            self._state.loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._state.loop = None
+        self._state.loop = self._handler_loop()
         self._state.handler = handler
+
+    def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
+        return _running_loop()
 
     async def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
         """Lock the Service: while any lock is held no other Client can link with it.
@@ -247,9 +255,17 @@ class AsyncLink(LinkFace):
         return await self[SHUTDOWN_SERVICE](*args, **kwargs)
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 async def _send(
     _: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Send a request; whoever can send one keeps the Client connected."""
     timeout = kwargs.pop("timeout", None)
-    return await state.request(name, args, kwargs, timeout)
+    safe = kwargs.pop("safe_to_repeat", False)
+    return await state.request(name, args, kwargs, timeout, safe)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from ..asking import Ask, ask_in_terminal, wait, wait_and_answer
-from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, SHUTDOWN_SERVICE
+from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, RECONNECT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
 from .aio import AsyncClient, AsyncLink, ask_in_thread
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
+from .links import LinkState
 from .reply import Reply
-from .session import LinkState, Session
+from .session import Session
 
 __all__ = ["Client", "Link", "connect", "filter_client_connect_kwargs"]
 
@@ -34,6 +35,7 @@ def connect(
     cert_file: str | None = None,
     assert_hostname: bool = True,
     auto_save: bool = False,
+    reconnect: float = RECONNECT,
 ) -> "Client":
     """Connect to a Manager.
 
@@ -54,6 +56,8 @@ def connect(
             the host.
         assert_hostname: Whether the certificate must be that of the host.
         auto_save: Whether an unknown certificate is trusted without asking.
+        reconnect: Seconds to try to connect again when the connection is lost; 0 for not at all,
+            `math.inf` for as long as it takes.
 
     Raises:
         ConnectionError: The Manager can't be reached, or its certificate is not trusted.
@@ -205,6 +209,10 @@ class Link(LinkFace):
 
     Every call of a Service's method takes `timeout=`, the seconds to wait for the reply, and
     `asynchronous=True`, to get a future that can be waited for or awaited.
+
+    A request that is in flight when the connection is lost fails: nobody knows whether it has been
+    executed. With `safe_to_repeat=True` (reading a value is, stepping a motor is not) it waits
+    until the connection and the Service are back, and is sent again.
     """
 
     def __init__(self, client: Client, state: LinkState) -> None:
@@ -286,7 +294,8 @@ def _send(
     """Send a request; whoever can send one keeps the Client connected."""
     asynchronous = kwargs.pop("asynchronous", False)
     timeout = kwargs.pop("timeout", None)
-    reply = state.request(name, args, kwargs, timeout)
+    safe = kwargs.pop("safe_to_repeat", False)
+    reply = state.request(name, args, kwargs, timeout, safe)
     return reply if asynchronous else _result(reply)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import UnknownAttributeError
-from .session import LinkState
+from .links import LinkState
 from .signature import parse_signature
 
 __all__ = ["attribute_names", "check_attribute", "remote_callable"]

@@ -1,12 +1,14 @@
 """What goes wrong on the other side of a request."""
 
+from ..escaping import escaped
+
 __all__ = ["RemoteError", "UnknownAttributeError"]
 
 
 class RemoteError(RuntimeError):
     """A Service or the Manager answered a request with an error.
 
-    Its text is the one that 1.x shows.
+    Its text is the one that 1.x shows, without what could act on a terminal.
 
     Attributes:
         type: The name of the exception's class on the other side.
@@ -19,7 +21,8 @@ class RemoteError(RuntimeError):
     def __init__(
         self, manager: str, text: str, *, traceback: str, service: str, attribute: str
     ) -> None:
-        super().__init__(f"Manager[{manager}] returned the following exception:\n\n{text}")
+        shown = escaped(text, keep="\n\t")
+        super().__init__(f"Manager[{manager}] returned the following exception:\n\n{shown}")
         name, colon, message = text.partition(": ")
         self.type = name if colon else ""
         self.message = message if colon else text

@@ -1,10 +1,13 @@
 """What both faces of a Client and of a link have in common: what is known without asking."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from .calls import attribute_names, check_attribute, remote_callable
-from .session import LinkState, Session
+from .links import LinkState
+from .notifier import Handler
+from .session import Session
 
 __all__ = ["ClientFace", "LinkFace"]
 
@@ -16,6 +19,8 @@ class ClientFace:
         self._session = session
 
     def __repr__(self) -> str:
+        if self.is_reconnecting():
+            return f"<{self.name} connecting again to manager={self.address_manager}>"
         if not self.is_connected():
             return f"<{self.name} disconnected>"
         return f"<{self.name} manager={self.address_manager} port={self.port}>"
@@ -43,12 +48,36 @@ class ClientFace:
         """Whether requests can be sent."""
         return self._session.is_connected
 
+    def is_reconnecting(self) -> bool:
+        """Whether the connection has been lost and is being made again."""
+        return self._session.is_reconnecting
+
     def on_disconnect(self, callback: Callable[[], Any]) -> None:
-        """Have a function called when the connection has ended, for whatever reason.
+        """Have a function called when the connection has ended for good, for whatever reason.
 
         It is called on the thread of the network, so it must return at once.
         """
-        self._session.on_lost.append(callback)
+        self._session.on_end.append(callback)
+
+    def on_connection_lost(self, callback: Callable[[Exception], Any]) -> None:
+        """Have a function called when the connection is lost, with the reason.
+
+        Requests that were in flight have failed then. The Client tries to connect again for the
+        seconds of `reconnect`, and links again; locks are not taken again by themselves.
+        """
+        self._session.on_lost.append(Handler(callback, self._handler_loop()))
+
+    def on_connection_restored(self, callback: Callable[[], Any]) -> None:
+        """Have a function called when a lost connection has been made again.
+
+        The links have been made again, too, except with Services that are not there yet: see
+        `Link.on_restored`.
+        """
+        self._session.on_restored.append(Handler(callback, self._handler_loop()))
+
+    def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop on which handlers are called; None for a thread of their own."""
+        return None
 
 
 class LinkFace:
@@ -84,6 +113,17 @@ class LinkFace:
         The link must not be in it: the link has the function, and would keep itself alive.
         """
         raise NotImplementedError
+
+    def on_restored(self, callback: Callable[[], Any]) -> None:
+        """Have a function called whenever the link has been made again.
+
+        That is after the connection, or the Service, has come back. A lock that the Client had is
+        not taken again: somebody else may have used the instrument meanwhile.
+        """
+        self._state.on_restored.append(Handler(callback, self._handler_loop()))
+
+    def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
+        return None
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *attribute_names(self._state)]

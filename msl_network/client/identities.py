@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ..escaping import escaped
+
 __all__ = ["identities_as_string"]
 
 
@@ -38,7 +40,8 @@ def identities_as_string(manager: dict[str, Any], indent: int = 2) -> str:
                 ]
             else:
                 lines.append(f"{2 * tab}{key}: {service[key]}")
-    return "\n".join(lines)
+    # what a device says of itself is shown, and neither begins a line nor acts on a terminal
+    return "\n".join(map(escaped, lines))
 
 
 def _signature(offer: Any) -> str:

@@ -51,18 +51,13 @@ class LinkedClient:
         except BaseException:
             client.disconnect()
             raise
-        # not the method itself, which would keep this object alive
-        notified = weakref.WeakMethod(self._notified)
-        link.notification_handler = lambda *args, **kwargs: (
-            None if (handle := notified()) is None else handle(*args, **kwargs)
-        )
+        link.notification_handler = _weak(self._notified)
+        client.on_connection_lost(_weak(self._lost))
+        link.on_restored(_weak(self._restored))
         self._notification_handler: Callable[..., Any] | None = None
         self._client, self._link, self._last_link = client, link, link
-        self._address_manager, self._name, self._port = (
-            client.address_manager,
-            client.name,
-            client.port,
-        )
+        self._address_manager, self._name = client.address_manager, client.name
+        self._port = client.port
 
     def __repr__(self) -> str:
         service = f"{self.service_name}[{self.service_address}]"
@@ -118,8 +113,29 @@ class LinkedClient:
     def service_error_handler(self) -> None:
         """Called when a request to the Service failed, before the error is raised."""
 
+    def connection_lost(self, error: Exception) -> None:
+        """Called when the connection to the Manager is lost; override it.
+
+        Args:
+            error: Why it is lost.
+        """
+
+    def connection_restored(self) -> None:
+        """Called when a lost connection and the link have been made again; override it.
+
+        A lock is not taken again by itself: somebody else may have used the instrument meanwhile.
+        """
+
     def _notified(self, *args: Any, **kwargs: Any) -> Any:
         return (self._notification_handler or self.notification_handler)(*args, **kwargs)
+
+    def _lost(self, error: Exception) -> None:
+        self.connection_lost(error)
+
+    def _restored(self) -> None:
+        if self._client is not None:
+            self._port = self._client.port
+        self.connection_restored()
 
     # --- of the Client -------------------------------------------------------------------
 
@@ -244,3 +260,13 @@ class LinkedClient:
         if self._link is None:
             raise AttributeError(f"Cannot access {name!r} since the link has been broken")
         return self._link
+
+
+def _weak(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that calls a method for as long as its object is there, which it does not keep."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return None if (known := reference()) is None else known(*args, **kwargs)
+
+    return call

@@ -19,7 +19,12 @@ class Reply(Future[T], Generic[T]):
         uid: The uid of the request.
         service: The Service that was asked, or `"Manager"`.
         attribute: What it was asked for.
+        line: What is sent again if the connection is lost; None for a request that must not be.
+        connection: The connection that it was sent on.
     """
+
+    line: bytes | None = None
+    connection: object = None
 
     def __init__(
         self, uid: str, service: str, attribute: str, give_up: "Callable[[Reply[Any]], None]"

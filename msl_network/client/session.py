@@ -2,130 +2,71 @@
 
 It lives on the loop of the network and is used from any thread. A request gives a `Reply`, which
 the blocking face waits for and the asynchronous face awaits.
+
+When the connection is lost, what is in flight fails, except the requests that are safe to repeat:
+they are held until the connection is back, and the link with their Service.
 """
 
 import asyncio
 import contextlib
 import dataclasses
-import inspect
 import itertools
 import logging
 import platform
-import threading
-from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import InvalidStateError
 from typing import Any, Self
 
 from .. import loop_thread
-from ..asking import Ask
+from ..asking import Ask, ask_nobody
 from ..constants import (
     DISCONNECT_REQUEST,
+    GOODBYE,
     HOSTNAME,
+    LINKED,
     MANAGER,
     SHUTDOWN_MANAGER,
-    SHUTDOWN_SERVICE,
+    SHUTDOWN_TIMEOUT,
 )
 from ..device import ConnectOptions, connect_device
+from ..escaping import escaped
 from ..line_socket import LineSocket
+from ..reconnecting import Comeback, try_again
 from ..wire.framing import LineTooLongError
 from ..wire.handshake import is_manager_name
 from ..wire.messages import Message, MessageError, error_line, parse, request_line, result_line
 from .errors import RemoteError
+from .links import LinkState
+from .notifier import Handler, Notifier
 from .reply import Reply
 
-__all__ = ["LinkState", "Session"]
+__all__ = ["Session"]
 
 logger = logging.getLogger(__package__)
 
 DECODE_ON_LOOP = 256 * 1024
 """Largest reply in bytes that is decoded on the loop; decoding more would hold up the others."""
 
-NOTIFICATIONS_WAITING = 10_000
-"""Most notifications that wait for a slow handler; of further ones the oldest are dropped, with a
-line in the log."""
-
 # 1.x leaves the uid out of its replies to anything else that the Manager itself is asked for
 _REPLIES_WITH_UID = ("identity", "link", "unlink", "acquire_lock", "release_lock")
 
-
-class LinkState:
-    """A link of a Client with a Service, whatever face it shows.
-
-    Attributes:
-        session: The engine of the Client; None when the link has been broken.
-        service: The name of the Service.
-        identity: The Service's entry in the Manager's identity.
-        handler: What notifications are given to.
-        loop: The loop on which the handler is called; None for a thread of its own.
-    """
-
-    def __init__(self, session: "Session", service: str, identity: dict[str, Any]) -> None:
-        self.session: Session | None = session
-        self.manager = session.options.address
-        self.service = service
-        self.identity = identity
-        self.handler: Callable[..., Any] | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-
-    def break_(self) -> None:
-        """The link is no more."""
-        if self.session is not None:
-            self.session.forget(self)
-            self.session = None
-
-    def request(
-        self,
-        attribute: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        timeout: float | None = None,
-    ) -> Reply[Any]:
-        """Send a request to the Service, or for `shutdown_service` the last one.
-
-        Raises:
-            AttributeError: The link has been broken.
-            ConnectionError: The Client is disconnected.
-            TypeError: An argument can't be written as JSON.
-        """
-        if self.session is None:
-            raise AttributeError(f"Cannot access {attribute!r} since the link has been broken")
-        reply = self.session.request(self.service, attribute, args, kwargs, timeout=timeout)
-        if attribute == SHUTDOWN_SERVICE:
-            reply.add_done_callback(lambda r: None if _failed(r) else self.break_())
-        return reply
-
-    def lock_request(self, attribute: str, timeout: float | None, **kwargs: Any) -> Reply[Any]:
-        """Ask the Manager to lock or release the Service.
-
-        Raises:
-            AttributeError: The link has been broken.
-        """
-        if self.session is None:
-            raise AttributeError(f"Cannot access {attribute!r} since the link has been broken")
-        return self.session.request(MANAGER, attribute, (self.service,), kwargs, timeout=timeout)
-
-    def unlink(self, timeout: float | None) -> Reply[Any] | None:
-        """Unlink from the Service; None if the link has been broken already."""
-        if self.session is None:
-            return None
-        reply = self.session.request(MANAGER, "unlink", (self.service,), {}, timeout=timeout)
-        reply.add_done_callback(lambda r: None if _failed(r) else self.break_())
-        return reply
-
-
-def _failed(reply: "Future[Any]") -> bool:
-    return reply.cancelled() or reply.exception() is not None
+# the end of the connection is the answer
+_ENDS_WITH_IT = (DISCONNECT_REQUEST, SHUTDOWN_MANAGER)
 
 
 class Session:
-    """One connection of a Client to a Manager.
+    """A Client's connection to a Manager, and what comes after it is lost.
 
     Attributes:
         name: The name of the Client.
         options: How it reaches its Manager.
         ask: Asks a person for a login, when an administrator's request needs one.
-        port: The port of the Client; None while it is not connected.
+        port: The port of the Client; None while it has not been connected.
+        links: The links.
+        notifier: Calls what the user wants to have called.
+        on_lost: What is called with the reason when the connection is lost.
+        on_restored: What is called when it has been made again.
+        on_end: What is called when it has ended for good; on the loop.
     """
 
     def __init__(self, name: str, options: ConnectOptions, ask: Ask) -> None:
@@ -134,18 +75,31 @@ class Session:
         self.ask = ask
         self.port: int | None = None
         self.links: list[LinkState] = []
-        self.on_lost: list[Callable[[], None]] = []
+        self.on_lost: list[Handler] = []
+        self.on_restored: list[Handler] = []
+        self.on_end: list[Callable[[], Any]] = []
+        self._loop = loop_thread.get_loop()
+        self.notifier = Notifier(self._loop)
         self._credentials = options.credentials()
         self._replies: dict[str, Reply[Any]] = {}
+        # of these, those that are sent when their Service can be reached again
+        self._held: dict[str, Reply[Any]] = {}
         self._uids = itertools.count(1)
-        self._lost = False
         self._connection: LineSocket | None = None
-        self._loop = loop_thread.get_loop()
-        self._lock = threading.Lock()
-        self._notices: deque[tuple[Callable[..., Any], list[Any], dict[str, Any]]] = deque()
-        self._notified = threading.Condition(self._lock)
-        self._notifier: threading.Thread | None = None
-        self._dropped = 0
+        self._lost: LineSocket | None = None
+        self._leaving = False
+        self._farewell: asyncio.TimerHandle | None = None
+        self._comeback = Comeback(
+            name,
+            logging.INFO,
+            options.reconnect,
+            self._connect_again,
+            lambda: self.is_connected,
+            self._back,
+            self._ended,
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._relinking: dict[str, asyncio.Task[Any]] = {}
 
     def sibling(self, name: str) -> "Session":
         """A session for another connection to the same Manager, with what a person answered."""
@@ -166,15 +120,20 @@ class Session:
         Raises:
             As `device.connect_device`.
         """
+        await self._connect(self.ask)
+        logger.info("connected to Manager[%s] as %s", self.options.address, self.network_name)
+        return self
 
+    async def _connect(self, ask: Ask) -> None:
         def receive(connection: LineSocket) -> "Session":
             self._connection = connection
             self.port = int(connection.info("sockname")[1])
             return self
 
-        await connect_device(self.options, self._credentials, self.identity(), receive, self.ask)
-        logger.info("connected to Manager[%s] as %s", self.options.address, self.network_name)
-        return self
+        async def identity() -> dict[str, Any]:
+            return self.identity()
+
+        await connect_device(self.options, self._credentials, identity, receive, ask)
 
     def identity(self) -> dict[str, Any]:
         """Who the Client says it is."""
@@ -195,6 +154,12 @@ class Session:
         """Whether requests can be sent."""
         return self._connection is not None and not self._connection.is_closing
 
+    @property
+    def is_reconnecting(self) -> bool:
+        """Whether the connection is lost and is being made again."""
+        lost = self._connection is not None and self._connection.is_closing
+        return lost and self._comeback.is_expected
+
     # --- requests ------------------------------------------------------------------------
 
     def request(
@@ -205,6 +170,7 @@ class Session:
         kwargs: dict[str, Any],
         *,
         timeout: float | None = None,
+        safe_to_repeat: bool = False,
     ) -> Reply[Any]:
         """Send a request, from any thread.
 
@@ -214,45 +180,69 @@ class Session:
             args: The positional arguments.
             kwargs: The keyword arguments.
             timeout: Seconds until the reply fails with a TimeoutError; None for never.
+            safe_to_repeat: Whether it may be executed more than once: it waits for a connection
+                that is lost, and is sent again when the reply may have been.
 
         Raises:
             ConnectionError: The Client is disconnected.
             TypeError: An argument can't be written as JSON.
         """
         connection = self._connection
-        if connection is None or connection.is_closing:
-            raise ConnectionError(
-                f"Disconnected from Manager[{self.options.address}], "
-                f"cannot send request to {service!r}"
-            )
+        away = connection is None or connection.is_closing
+        if away and not (safe_to_repeat and self._comeback.is_expected):
+            text = f"Disconnected from Manager[{self.options.address}], "
+            if self.is_reconnecting:
+                text += "trying to connect again, "
+            raise ConnectionError(f"{text}cannot send request to {service!r}")
         uid = str(next(self._uids))
         line = request_line(attribute, args, kwargs, service=service, uid=uid)
         reply: Reply[Any] = Reply(uid, service, attribute, self._give_up)
+        reply.line = line if safe_to_repeat else None
+        reply.connection = connection
         # a lone request is sent at once; of many, what is written while the loop wakes up leaves
         # in one write
-        send = connection.send_later if self._replies else connection.send
+        many = bool(self._replies)
         self._replies[uid] = reply
-        try:
-            send(line)
-        except BaseException:
-            reply.cancel()  # an interrupt: nobody will wait for it
-            raise
+        if connection is not None and not away:
+            try:
+                if many:
+                    connection.send_later(line)
+                else:
+                    connection.send(line)
+            except BaseException:
+                reply.cancel()  # an interrupt: nobody will wait for it
+                raise
         if timeout is not None:
             self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
-        if self._lost:
+        if away or self._lost is connection:
             # it was lost between the look above and the note of this reply
-            _settle(reply, self._lost_error())
+            self._loop.call_soon_threadsafe(self._not_sent, reply, connection)
         return reply
 
     def disconnect(self, timeout: float | None = None) -> Reply[None] | None:
         """Ask the Manager to close the connection; None if there is none any more."""
         if not self.is_connected:
+            self.close()  # it may just be made again
             return None
         logger.debug("disconnect requested")
-        return self.request(self.network_name, DISCONNECT_REQUEST, (), {}, timeout=timeout)
+        self._comeback.is_stopped = self._leaving = True
+        reply = self.request(self.network_name, DISCONNECT_REQUEST, (), {}, timeout=timeout)
+        self._loop.call_soon_threadsafe(self._expect_end)
+        return reply
+
+    def _expect_end(self) -> None:
+        """Close the connection if the Manager, which has been asked to, does not."""
+        if self._lost is not self._connection:
+            self._farewell = self._loop.call_later(SHUTDOWN_TIMEOUT, self._close)
 
     def close(self) -> None:
         """Close the connection without waiting for anything, from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._close)
+
+    def _close(self) -> None:
+        self._leaving = True
+        self._comeback.stop()
         if self._connection is not None:
             self._connection.close()
 
@@ -262,10 +252,22 @@ class Session:
         return self.request(MANAGER, "link", (service,), {}, timeout=timeout)
 
     def linked(self, service: str, identity: dict[str, Any]) -> LinkState:
-        """Note a link, to give it its notifications."""
-        state = LinkState(self, service, identity)
+        """Note a link, to give it its notifications.
+
+        Raises:
+            ConnectionError: The Manager did not answer with the entry of a Service.
+        """
+        state = LinkState(self, service, self._entry(service, identity))
         self.links.append(state)
         return state
+
+    def _entry(self, service: str, identity: Any) -> dict[str, Any]:
+        if isinstance(identity, dict) and isinstance(identity.get("attributes"), dict):
+            return identity
+        raise ConnectionError(
+            f"Manager[{self.options.address}] does not say what {service!r} offers. "
+            f"It is no Manager, or a defective one"
+        )
 
     def forget(self, state: LinkState) -> None:
         """Note that a link is no more."""
@@ -282,6 +284,7 @@ class Session:
         _settle(reply, TimeoutError(f"{reply.request} did not reply within {timeout:g} seconds"))
 
     def _give_up(self, reply: Reply[Any]) -> None:
+        self._held.pop(reply.uid, None)
         # what a 1.x Manager answers without a uid keeps its place in the line
         if reply.service != MANAGER or reply.attribute in _REPLIES_WITH_UID:
             self._replies.pop(reply.uid, None)
@@ -299,9 +302,10 @@ class Session:
             self._notify(message)
         elif message.is_reply or message.error:
             self._reply_received(message, line)
+        elif message.attribute in (GOODBYE, LINKED):
+            self._told(message)
         elif message.attribute is not None:
-            task = self._loop.create_task(self._answer_manager(message))
-            task.add_done_callback(lambda t: t.cancelled() or t.exception())
+            self._spawn(self._answer_manager(message))
 
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
         """See `connection.Receiver`."""
@@ -310,22 +314,22 @@ class Session:
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `connection.Receiver`."""
-        self._lost = True
-        replies, self._replies = self._replies, {}
-        # a thread may just be adding one
-        for reply in list(replies.values()):
-            if reply.attribute in (DISCONNECT_REQUEST, SHUTDOWN_MANAGER):
-                _settle(reply, None)
-            else:
-                _settle(reply, self._lost_error(error))
-        with self._notified:
-            self._notified.notify_all()
-        for callback in self.on_lost:
-            try:
-                callback()
-            except Exception:
-                logger.exception("a function to be called at the end of a connection failed")
-        logger.info("disconnected from Manager[%s]", self.options.address)
+        self._lost = self._connection
+        for task in self._relinking.values():
+            task.cancel()
+        self._relinking.clear()
+        if self._farewell is not None:
+            self._farewell.cancel()
+        lost = self._lost_error(error)
+        # of a copy: a thread may just be adding one
+        replies = list(self._replies.values())
+        if any(reply.attribute in _ENDS_WITH_IT for reply in replies):
+            self._comeback.is_stopped = self._leaving = True
+        for reply in replies:
+            self._not_sent(reply, self._connection, lost)
+        if not self._leaving:
+            self._call(self.on_lost, lost)
+        self._comeback.lost(lost)
 
     def _lost_error(self, error: Exception | None = None) -> ConnectionAbortedError:
         text = f"Manager[{self.options.address}] closed the connection"
@@ -343,13 +347,15 @@ class Session:
         if reply is None or reply.done():
             return
         if message.error:
-            lines = message.traceback or []
+            if reply.line is not None and self._is_away(reply, message):
+                self._hold(reply)
+                return
             _settle(
                 reply,
                 RemoteError(
                     self.options.address,
                     message.message or message.error_text(),
-                    traceback=lines if isinstance(lines, str) else "\n".join(lines),
+                    traceback="\n".join(message.traceback),
                     service=reply.service,
                     attribute=reply.attribute,
                 ),
@@ -368,11 +374,27 @@ class Session:
             ):
                 return self._replies.pop(uid)
         if message.error:
-            logger.error("Manager[%s]: %s", self.options.address, message.error_text())
+            logger.error("Manager[%s]: %s", self.options.address, escaped(message.error_text()))
             if self._connection and is_manager_name(message.requester or ""):
                 # the Manager says so itself, and closes the connection
                 self._connection.lost_reason = message.error_text()
         return None
+
+    def _told(self, message: Message) -> None:
+        """The Manager ends for good, or a Service is back."""
+        try:
+            args = message.positional()
+        except ValueError as error:
+            self._invalid(MessageError(str(error)))
+            return
+        if message.attribute == GOODBYE:
+            self._comeback.is_stopped = True
+            if self._connection is not None:
+                self._connection.lost_reason = ", ".join(a for a in args if isinstance(a, str))
+            return
+        match args:
+            case [str(service), {"attributes": dict()} as identity]:
+                self._linked_again(service, identity)
 
     async def _answer_manager(self, message: Message) -> None:
         """Answer the Manager that asks for a login in the middle of the session."""
@@ -402,54 +424,154 @@ class Session:
             logger.error("%r emitted an invalid notification: %s", message.service, error)
             return
         for state in states:
-            if state.handler is None:
-                continue
-            if state.loop is not None:
-                if not state.loop.is_closed():
-                    state.loop.call_soon_threadsafe(_handle, state.handler, args, kwargs)
-            elif inspect.iscoroutinefunction(state.handler):
-                _handle(state.handler, args, kwargs)
-            else:
-                self._notify_in_thread(state.handler, args, kwargs)
+            if state.handler is not None:
+                self.notifier.call(Handler(state.handler, state.loop), args, kwargs)
 
-    def _notify_in_thread(
-        self, handler: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
-    ) -> None:
-        # a thread of its own, so that a handler can send requests and take its time
-        with self._notified:
-            if self._notifier is None:
-                self._notifier = threading.Thread(
-                    target=self._run_notifier, name="msl-network-notifications", daemon=True
-                )
-                self._notifier.start()
-            if len(self._notices) >= NOTIFICATIONS_WAITING:
-                self._notices.popleft()
-                self._dropped += 1
-                if self._dropped == 1 or self._dropped % NOTIFICATIONS_WAITING == 0:
-                    logger.warning(
-                        "a notification handler is too slow, %d notification(s) dropped",
-                        self._dropped,
-                    )
-            self._notices.append((handler, args, kwargs))
-            self._notified.notify()
+    # --- coming back ---------------------------------------------------------------------
 
-    def _run_notifier(self) -> None:
-        while True:
-            with self._notified:
-                while not self._notices:
-                    if not self.is_connected:
-                        self._notifier = None
-                        return
-                    self._notified.wait()
-                handler, args, kwargs = self._notices.popleft()
+    async def _connect_again(self) -> None:
+        await self._connect(ask_nobody)
+
+    def _back(self) -> None:
+        self._send_held(MANAGER)
+        self._spawn(self._relink_all())
+
+    async def _relink_all(self) -> None:
+        services = {state.service for state in self.links}
+        services |= {reply.service for reply in self._held.values()}
+        found = await asyncio.gather(*[self._relink(service) for service in services])
+        for service, is_linked in zip(services, found, strict=True):
+            if not is_linked:
+                self._relink_later(service)
+        if self.is_connected:
+            self._call(self.on_restored)
+
+    async def _relink(self, service: str) -> bool:
+        try:
+            identity = await self._link_again(service)
+        except (RemoteError, OSError) as error:
+            logger.debug("cannot link again with %r yet: %s", service, error)
+            return False
+        self._linked_again(service, identity)
+        return True
+
+    async def _link_again(self, service: str) -> dict[str, Any]:
+        try:
+            return self._entry(service, await self.link(service, self.options.timeout))
+        except ValueError as error:  # the reply can't be read
+            raise ConnectionError(str(error)) from None
+
+    def _relink_later(self, service: str) -> None:
+        """Link with a Service as soon as it is there."""
+        if service in self._relinking or not self.is_connected:
+            return
+
+        async def until_linked() -> None:
             try:
-                result = handler(*args, **kwargs)
-                if inspect.iscoroutine(result):
-                    self._loop.call_soon_threadsafe(_keep, result)
-            except BaseException:
-                # a SystemExit too: the notifications that follow still have their handlers
-                logger.exception("a notification handler failed")
-            del handler, args, kwargs  # nothing is kept alive by a thread that waits
+                identity = await try_again(
+                    lambda: self._link_again(service),
+                    self.options.reconnect,
+                    (RemoteError, TimeoutError),
+                )
+            except (RemoteError, OSError) as error:
+                if self.is_connected:
+                    logger.error("not linked again with %r: %s", service, error)
+                    for reply in self._held_for(service):
+                        _settle(reply, error)
+            else:
+                self._linked_again(service, identity)
+            finally:
+                if self._relinking.get(service) is asyncio.current_task():
+                    del self._relinking[service]
+
+        self._relinking[service] = self._spawn(until_linked())
+
+    def _linked_again(self, service: str, identity: dict[str, Any]) -> None:
+        task = self._relinking.pop(service, None)
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+        logger.info("linked again with %r", service)
+        for state in [state for state in self.links if state.service == service]:
+            state.identity = identity
+            self._call(state.on_restored)
+        self._send_held(service)
+
+    def _is_away(self, reply: Reply[Any], message: Message) -> bool:
+        """Whether an error says that the Service is not there, or was not any more."""
+        text = message.message or ""
+        return self._comeback.is_expected and text.startswith(
+            (
+                f"ConnectionAbortedError: The {reply.service!r} service disconnected before",
+                f"ConnectionAbortedError: {reply.service!r} service is shutting down",
+                f'KeyError: "the {reply.service!r} Service is not connected to',
+            )
+        )
+
+    def _hold(self, reply: Reply[Any]) -> None:
+        """Keep a request that is safe to repeat until its Service is there again."""
+        self._replies[reply.uid] = self._held[reply.uid] = reply
+        self._relink_later(reply.service)
+
+    def _held_for(self, service: str) -> list[Reply[Any]]:
+        held = [reply for reply in list(self._held.values()) if reply.service == service]
+        # one may just be given up by another thread
+        return [reply for reply in held if self._held.pop(reply.uid, None) is not None]
+
+    def _send_held(self, service: str) -> None:
+        connection = self._connection
+        for reply in self._held_for(service):
+            if connection is not None and reply.line is not None:
+                reply.connection = connection
+                connection.send(reply.line)
+
+    def _not_sent(
+        self,
+        reply: Reply[Any],
+        connection: LineSocket | None,
+        error: Exception | None = None,
+    ) -> None:
+        """Handle a request whose connection is lost."""
+        if reply.connection is not connection or reply.done():
+            return
+        if reply.line is not None and self._comeback.is_expected:
+            self._held[reply.uid] = reply
+            if connection is not self._connection and self.is_connected:
+                # it is back already
+                if reply.service == MANAGER:
+                    self._send_held(MANAGER)
+                else:
+                    self._hold(reply)
+            return
+        self._replies.pop(reply.uid, None)
+        _settle(reply, None if reply.attribute in _ENDS_WITH_IT else error or self._lost_error())
+
+    def _ended(self, reason: Exception) -> None:
+        for reply in list(self._replies.values()):
+            _settle(reply, reason)
+        self._replies.clear()
+        self._held.clear()
+        self.notifier.close()
+        for callback in self.on_end:
+            try:
+                callback()
+            except Exception:
+                logger.exception("a function to be called at the end of a connection failed")
+        logger.info("%s: disconnected: %s", self.name, escaped(str(reason)))
+
+    def _call(self, handlers: list[Handler], *args: Any) -> None:
+        for handler in handlers:
+            self.notifier.call(handler, args)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("unexpected error", exc_info=error)
 
 
 def _settle(reply: Reply[Any], outcome: Any) -> None:
@@ -467,27 +589,3 @@ def _decode(message: Message) -> Any:
     except Exception as error:
         # too large for the memory, or what another JSON library raises: somebody waits for it
         return ValueError(f"Invalid reply: {error}")
-
-
-def _handle(handler: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
-    try:
-        result = handler(*args, **kwargs)
-        if inspect.iscoroutine(result):
-            _keep(result)
-    except Exception:
-        logger.exception("a notification handler failed")
-
-
-def _keep(coroutine: Coroutine[Any, Any, Any]) -> None:
-    task = asyncio.ensure_future(coroutine)
-    _handling.add(task)
-    task.add_done_callback(_handled)
-
-
-_handling: set[asyncio.Future[Any]] = set()
-
-
-def _handled(task: "asyncio.Future[Any]") -> None:
-    _handling.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("a notification handler failed", exc_info=error)

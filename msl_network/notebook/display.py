@@ -7,6 +7,7 @@ shown is HTML that reads well in a saved notebook, and in a kernel with widgets 
 import html
 from typing import Any
 
+from ..escaping import escaped
 from .bridge import in_kernel
 
 __all__ = ["client_html", "install", "link_html"]
@@ -40,13 +41,13 @@ def link_html(link: Any) -> str:
         link: A `Link` or a `LinkedClient`.
     """
     rows = "".join(
-        f'<tr><td style="{_CELL}"><code>{html.escape(name)}</code></td>'
-        f'<td style="{_CELL}"><code>{html.escape(_short(offer))}</code></td></tr>'
+        f'<tr><td style="{_CELL}"><code>{html.escape(escaped(name))}</code></td>'
+        f'<td style="{_CELL}"><code>{html.escape(escaped(_short(offer)))}</code></td></tr>'
         for name, offer in sorted(link.service_attributes.items())
     )
     facts = f"{link.service_address}, {link.service_language}"
     return (
-        f"<div><b>{html.escape(link.service_name)}</b> {html.escape(facts)}"
+        f"<div><b>{html.escape(link.service_name)}</b> {html.escape(escaped(facts))}"
         f"<br><small>{html.escape(repr(link))}</small>"
         f'<table style="{_TABLE}"><thead><tr><th style="{_CELL}">Attribute</th>'
         f'<th style="{_CELL}">Signature or value</th></tr></thead>'
@@ -56,6 +57,11 @@ def link_html(link: Any) -> str:
 
 def client_html(client: Any) -> str:
     """A Client and the Manager that it is connected to."""
+    if client.is_reconnecting():
+        return (
+            f"<div><b>{html.escape(client.name)}</b> has lost its connection to the Manager at "
+            f"<code>{html.escape(client.address_manager)}</code>, and is connecting again</div>"
+        )
     if not client.is_connected():
         return f"<div><b>{html.escape(client.name)}</b> is disconnected</div>"
     return (

@@ -146,6 +146,9 @@ def connect(
                 return await _launch(host, script, sent, ssh_options, as_sudo, stay, steps, ask)
 
             connection, manager = wait_and_answer(launch)
+            if not stay:
+                # that Manager ends with its SSH connection, and does not come back
+                options.setdefault("reconnect", 0)
         client: Client | LaunchedClient
         if service is None:
             steps.begin(f"Connecting to the Manager at {host}:{port}")

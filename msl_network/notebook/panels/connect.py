@@ -144,8 +144,11 @@ class ConnectPanel(Panel):
         self._tell("busy", f"Connecting to {options.address} …")
         session = Session(name, options, self._ask)
         await session.connect()
-        session.on_lost.append(lambda: self._lost(session))
-        self._session, self.client = session, Client(session)
+        client = Client(session)
+        client.on_disconnect(lambda: self._lost(session))
+        client.on_connection_lost(lambda error: self._away(session, error))
+        client.on_connection_restored(lambda: self._back(session))
+        self._session, self.client = session, client
         self._tell(
             "ok", f"Connected to the Manager {options.address} as {name} (port {session.port})."
         )
@@ -168,6 +171,16 @@ class ConnectPanel(Panel):
         """The connection has ended, whoever ended it."""
         if session is self._session and "Disconnect" not in self._tasks:
             self._forget("error", f"The connection to {session.options.address} has ended.")
+
+    def _away(self, session: Session, error: Exception) -> None:
+        if session is self._session:
+            self._tell("busy", f"{error}. Trying to connect again …")
+
+    def _back(self, session: Session) -> None:
+        if session is self._session:
+            self._tell(
+                "ok", f"Connected again to the Manager {session.options.address} as {session.name}."
+            )
 
     def _forget(self, kind: str, text: str) -> None:
         self._session = self.client = None

@@ -116,7 +116,7 @@ class ServicesPanel(Panel):
             not self._closed
             and bool(self._view_count)
             and client is not None
-            and client.is_connected()
+            and (client.is_connected() or client.is_reconnecting())
         )
 
     async def _poll(self) -> None:
@@ -137,6 +137,15 @@ class ServicesPanel(Panel):
             client = self.client
             if client is None:
                 return
+            if client.is_reconnecting():
+                # the links will be made again
+                self._show(self._away({}))
+                self._tell(
+                    "busy",
+                    f"The connection to the Manager {client.address_manager} is lost. "
+                    "Trying to connect again …",
+                )
+                return
             if not client.is_connected():
                 self._set_links({})
                 self._show({})
@@ -145,13 +154,10 @@ class ServicesPanel(Panel):
             if client is not self.client or self._closed:
                 return
             services = identity["services"]
-            there = {
-                name: link
-                for name, link in self.links.items()
-                if name in services and link._state.session is not None
-            }
-            self._set_links(there)
-            self._show(services)
+            # also those of a Service that is away: they are made again when it is back
+            alive = {n: link for n, link in self.links.items() if link._state.session is not None}
+            self._set_links(alive)
+            self._show(services | self._away(services))
             if not self.code:
                 self._show_code("client.identities()")
             # what went wrong with an action stays until the next one
@@ -162,6 +168,14 @@ class ServicesPanel(Panel):
                     f"{count or 'No'} {'Service' if count == 1 else 'Services'} "
                     f"on the Manager {client.address_manager}.",
                 )
+
+    def _away(self, services: dict[str, Any]) -> dict[str, Any]:
+        """The linked Services that are not there."""
+        return {
+            name: {**link._state.identity, "address": "away"}
+            for name, link in self.links.items()
+            if name not in services
+        }
 
     async def _link_with(self, service: str) -> None:
         client = self.client

@@ -1,0 +1,92 @@
+"""A link of a Client with a Service, as the engine sees it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from ..constants import MANAGER, SHUTDOWN_SERVICE
+from .notifier import Handler
+from .reply import Reply
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["LinkState"]
+
+
+class LinkState:
+    """A link of a Client with a Service, whatever face it shows.
+
+    Attributes:
+        session: The engine of the Client; None when the link has been broken.
+        service: The name of the Service.
+        identity: The Service's entry in the Manager's identity.
+        handler: What notifications are given to.
+        loop: The loop on which the handler is called; None for a thread of its own.
+        on_restored: What is called when the link has been made again.
+    """
+
+    def __init__(self, session: "Session", service: str, identity: dict[str, Any]) -> None:
+        self.session: Session | None = session
+        self.manager = session.options.address
+        self.service = service
+        self.identity = identity
+        self.handler: Callable[..., Any] | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.on_restored: list[Handler] = []
+
+    def break_(self) -> None:
+        """The link is no more."""
+        if self.session is not None:
+            self.session.forget(self)
+            self.session = None
+
+    def request(
+        self,
+        attribute: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        timeout: float | None = None,
+        safe_to_repeat: bool = False,
+    ) -> Reply[Any]:
+        """Send a request to the Service, or for `shutdown_service` the last one.
+
+        Raises:
+            AttributeError: The link has been broken.
+            ConnectionError: The Client is disconnected.
+            TypeError: An argument can't be written as JSON.
+        """
+        session = self._session(attribute)
+        reply = session.request(
+            self.service, attribute, args, kwargs, timeout=timeout, safe_to_repeat=safe_to_repeat
+        )
+        if attribute == SHUTDOWN_SERVICE:
+            reply.add_done_callback(self._break_unless_failed)
+        return reply
+
+    def lock_request(self, attribute: str, timeout: float | None, **kwargs: Any) -> Reply[Any]:
+        """Ask the Manager to lock or release the Service.
+
+        Raises:
+            AttributeError: The link has been broken.
+        """
+        session = self._session(attribute)
+        return session.request(MANAGER, attribute, (self.service,), kwargs, timeout=timeout)
+
+    def unlink(self, timeout: float | None) -> Reply[Any] | None:
+        """Unlink from the Service; None if the link has been broken already."""
+        if self.session is None:
+            return None
+        reply = self.session.request(MANAGER, "unlink", (self.service,), {}, timeout=timeout)
+        reply.add_done_callback(self._break_unless_failed)
+        return reply
+
+    def _session(self, attribute: str) -> "Session":
+        if self.session is None:
+            raise AttributeError(f"Cannot access {attribute!r} since the link has been broken")
+        return self.session
+
+    def _break_unless_failed(self, reply: "Future[Any]") -> None:
+        if not reply.cancelled() and reply.exception() is None:
+            self.break_()

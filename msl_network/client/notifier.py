@@ -1,0 +1,125 @@
+"""Calling what a user wants to have called: handlers of notifications and of what happens."""
+
+import asyncio
+import inspect
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+__all__ = ["Handler", "Notifier"]
+
+logger = logging.getLogger(__package__)
+
+NOTIFICATIONS_WAITING = 10_000
+"""Most notifications that wait for a slow handler; of further ones the oldest are dropped, with a
+line in the log."""
+
+
+class Handler(NamedTuple):
+    """A function of the user's, and where it is called.
+
+    Attributes:
+        function: The function, which may be a coroutine function.
+        loop: The loop on which it is called; None for a thread of its own.
+    """
+
+    function: Callable[..., Any]
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+class Notifier:
+    """Calls handlers, one after the other, where they can send requests and take their time.
+
+    Args:
+        loop: The loop of the network, for coroutines that have none of their own.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[tuple[Callable[..., Any], Any, dict[str, Any]]] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._dropped = 0
+
+    def call(self, handler: Handler, args: Any = (), kwargs: dict[str, Any] | None = None) -> None:
+        """Have a handler called; on the loop of the network."""
+        function, loop = handler
+        kwargs = kwargs or {}
+        if loop is not None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_handle, function, args, kwargs)
+        elif inspect.iscoroutinefunction(function):
+            _handle(function, args, kwargs)
+        else:
+            self._call_in_thread(function, args, kwargs)
+
+    def close(self) -> None:
+        """Let the thread end when all that waits has been called."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _call_in_thread(
+        self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+    ) -> None:
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="msl-network-notifications", daemon=True
+                )
+                self._thread.start()
+            if len(self._waiting) >= NOTIFICATIONS_WAITING:
+                self._waiting.popleft()
+                self._dropped += 1
+                if self._dropped == 1 or self._dropped % NOTIFICATIONS_WAITING == 0:
+                    logger.warning(
+                        "a notification handler is too slow, %d notification(s) dropped",
+                        self._dropped,
+                    )
+            self._waiting.append((function, args, kwargs))
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closed:
+                        self._thread = None
+                        return
+                    self._changed.wait()
+                function, args, kwargs = self._waiting.popleft()
+            try:
+                result = function(*args, **kwargs)
+                if inspect.iscoroutine(result):
+                    self._loop.call_soon_threadsafe(_keep, result)
+            except BaseException:
+                # a SystemExit too: the notifications that follow still have their handlers
+                logger.exception("a notification handler failed")
+            del function, args, kwargs  # nothing is kept alive by a thread that waits
+
+
+def _handle(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
+    try:
+        result = function(*args, **kwargs)
+        if inspect.iscoroutine(result):
+            _keep(result)
+    except Exception:
+        logger.exception("a notification handler failed")
+
+
+def _keep(coroutine: Coroutine[Any, Any, Any]) -> None:
+    task = asyncio.ensure_future(coroutine)
+    _handling.add(task)
+    task.add_done_callback(_handled)
+
+
+_handling: set[asyncio.Future[Any]] = set()
+
+
+def _handled(task: "asyncio.Future[Any]") -> None:
+    _handling.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("a notification handler failed", exc_info=error)
