@@ -8,10 +8,11 @@ import ssl
 class RawPeer:
     """A connection to a Manager, not yet identified."""
 
-    def __init__(self, port, *, tls=True, timeout=20):
-        sock = socket.create_connection(("localhost", port), timeout)
+    def __init__(self, port, *, tls=True, timeout=20, source=None, host="localhost"):
+        address = ("127.0.0.1" if source else host, port)
+        sock = socket.create_connection(address, timeout, (source, 0) if source else None)
         if tls:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             sock = context.wrap_socket(sock, server_hostname="localhost")
@@ -37,11 +38,15 @@ class RawPeer:
 
     def read(self):
         """The next message; None at the end of the connection."""
-        try:
-            line = self._file.readline()
-        except ConnectionError:
-            return None
+        line = self.read_line()
         return json.loads(line) if line else None
+
+    def read_line(self):
+        """The next line as it came; empty at the end of the connection."""
+        try:
+            return self._file.readline()
+        except ConnectionError:
+            return b""
 
     def ask(self, line):
         """Send a line and read the answer."""

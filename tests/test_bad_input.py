@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from msl_network import RemoteError, Service, connect
-from msl_network.manager import authentication, peer
+from msl_network import Limits, RemoteError, Service, connect
+from msl_network.manager import authentication
 
 from .laboratory import REQUEST, eventually
 
@@ -121,7 +121,7 @@ def test_service_sends_bad_utf8(laboratory):
 
 @pytest.mark.parametrize("ending", [b"", b"\r\n"])
 def test_line_over_the_limit(laboratory, ending):
-    lab = laboratory(message_limit=100_000)
+    lab = laboratory(limits=Limits(message_limit=100_000))
     with lab.raw().client() as raw:
         args = ["x" * (100_000 - len(json.dumps(REQUEST)) - 3), ""]
         text = json.dumps({**REQUEST, "args": args}).encode()
@@ -135,7 +135,7 @@ def test_line_over_the_limit(laboratory, ending):
 
 
 def test_client_sends_more_than_the_limit(laboratory):
-    lab = laboratory(message_limit=100_000)
+    lab = laboratory(limits=Limits(message_limit=100_000))
     with connect(**lab.manager.kwargs) as client:
         link = client.link("Healthy")
         with pytest.raises((RemoteError, ConnectionError), match="limit of 100000 bytes"):
@@ -213,13 +213,12 @@ def test_invalid_identity(laboratory, identity, text):
     assert lab.client.identities() == before
 
 
-def test_peer_that_says_nothing(laboratory, monkeypatch):
-    monkeypatch.setattr(peer, "HANDSHAKE_TIMEOUT", 0.2)
-    lab = laboratory()
+def test_peer_that_says_nothing(laboratory):
+    lab = laboratory(limits=Limits(handshake_timeout=1))
     with lab.raw() as raw:
         assert raw.read()["attribute"] == "identity"
         assert raw.read()["message"] == (
-            "TimeoutError: The connection was not established in 0.2 seconds"
+            "TimeoutError: The connection was not established in 1 seconds"
         )
         assert raw.read() is None
 
@@ -308,24 +307,18 @@ def test_password_that_is_no_unicode(laboratory, kwargs):
         assert raw.read() is None
 
 
-def test_tries_at_the_same_time_wait_one_behind_the_other():
-    brake = authentication.Brake()
-    for _ in range(3):
-        assert brake.delay("address") == 0
-        brake.failed("address")
-    delays = [brake.delay("address") for _ in range(3)]
-    assert delays == pytest.approx([1, 2, 3], abs=0.5)
-    assert brake.delay("another address") == 0
-
-
 def test_requests_that_wait_for_a_login_are_limited(laboratory):
     lab = laboratory()
     with lab.raw().client() as raw:
-        request = {"service": "Manager", "attribute": "port", "args": ["x" * 600_000], "kwargs": {}}
-        assert raw.ask({**request, "uid": "1"})["attribute"] == "username"
-        answer = raw.ask({**request, "uid": "2"})
+        request = {"service": "Manager", "attribute": "port", "args": ["x" * 60_000], "kwargs": {}}
+        for i in range(2):
+            raw.send({**request, "uid": str(i)})
+        assert raw.read()["attribute"] == "username"
+        answer = raw.ask({**request, "uid": "4"})
         assert answer["message"] == "PermissionError: Log in first: too many requests wait for it"
-        assert answer["uid"] == "2"
+        assert answer["uid"] == "4"
+        answer = raw.ask({**request, "args": ["x" * 70_000], "uid": "5"})
+        assert answer["message"] == "ValueError: A request to the Manager can have 65536 bytes"
 
 
 # --- requests ------------------------------------------------------------------------------

@@ -15,8 +15,7 @@ import time
 
 import pytest
 
-from msl_network import LocalManager, RemoteError, Service, connect
-from msl_network.connection import Connection
+from msl_network import Limits, LocalManager, RemoteError, Service, connect
 
 from .laboratory import REQUEST, Healthy, eventually
 
@@ -132,8 +131,8 @@ def test_manager_is_killed(tmp_path):
         service = Healthy()
         ended = threading.Event()
         service.shutdown_handler = ended.set
-        running = service.start_in_background(**kwargs)
-        client = connect(**kwargs)
+        running = service.start_in_background(**kwargs, reconnect=0)
+        client = connect(**kwargs, reconnect=0)
         future = client.link("Healthy").wait(asynchronous=True)
         assert service.entered.wait(20)
         victim.send_signal(signal.SIGKILL)
@@ -152,10 +151,9 @@ def test_manager_is_killed(tmp_path):
 
 
 @pytest.mark.parametrize("disable_tls", [True, False], ids=["no TLS", "TLS"])
-def test_client_that_does_not_read(laboratory, monkeypatch, disable_tls):
+def test_client_that_does_not_read(laboratory, disable_tls):
     """It is dropped; the others get theirs at once."""
-    monkeypatch.setitem(Connection.__init__.__kwdefaults__, "stall_timeout", 0.5)
-    lab = laboratory(disable_tls=disable_tls)
+    lab = laboratory(disable_tls=disable_tls, limits=Limits(stall_timeout=0.5))
     with lab.raw().client() as raw:
         raw.ask({**REQUEST, "service": "Manager", "attribute": "link", "args": ["Healthy"]})
         lab.service.emit_notification("x" * 30_000_000)
@@ -225,4 +223,4 @@ def test_full_disk(small_disk, laboratory, caplog):
         for _ in range(20):
             with lab.raw().client() as raw:
                 assert raw.ask(REQUEST)["result"] == 3
-        eventually(lambda: "cannot record 'connected as a client'" in caplog.text)
+        eventually(lambda: "cannot record 'connected as a client: " in caplog.text)

@@ -36,7 +36,7 @@ def server(data, *, endless=False):
     ("data", "endless", "text"),
     [
         (b"SSH-2.0-OpenSSH_9.6\r\n", False, "is not a Manager: The message is not JSON"),
-        (b"x" * 65536, True, "larger than the limit of 1048576 bytes"),
+        (b"x" * 65536, True, "larger than the limit of 131072 bytes"),
         (b'{"attribute": "x", "uid": "1"}\r\n', True, "it does not ask who connects"),
         (QUESTION, True, "The Manager asks for the username again and again"),
     ],

@@ -1,5 +1,6 @@
 """Signs of life: who gives none is dropped, who is busy is not, who is of 1.x is left in peace."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,7 +10,8 @@ import time
 
 import pytest
 
-from msl_network import LocalManager, RemoteError, Service, connect
+from msl_network import Limits, LocalManager, RemoteError, Service, connect
+from msl_network.heartbeat import PING_LINE, Heartbeat
 
 from .laboratory import eventually
 from .raw import RawPeer
@@ -18,7 +20,7 @@ BEAT = 0.5  # seconds
 
 PROGRAM = """
 import json, sys
-from msl_network import LocalManager, Service, connect
+from msl_network import Limits, LocalManager, Service, connect
 
 role, kwargs = sys.argv[1], json.loads(sys.argv[2])
 
@@ -37,7 +39,7 @@ elif role == "client":
     print("ready", flush=True)
     sys.stdin.readline()
 else:
-    with LocalManager(**kwargs) as manager:
+    with LocalManager(limits=Limits(**kwargs), disable_tls=True) as manager:
         print(json.dumps({"port": manager.port}), flush=True)
         sys.stdin.readline()
 """
@@ -78,7 +80,7 @@ def program(tmp_path):
 
 @pytest.fixture
 def manager():
-    with LocalManager(heartbeat=BEAT) as manager:
+    with LocalManager(limits=Limits(heartbeat=BEAT)) as manager:
         yield manager
 
 
@@ -112,8 +114,9 @@ def test_frozen_client_that_holds_a_lock(manager, program):
 
 
 def test_frozen_manager(program):
-    manager, line = program("manager", {"heartbeat": BEAT, "disable_tls": True})
+    manager, line = program("manager", {"heartbeat": BEAT})
     kwargs = {"host": "127.0.0.1", "disable_tls": True, **json.loads(line)}
+    kwargs["reconnect"] = 0
     with Bench().start_in_background(**kwargs) as service, connect(**kwargs) as client:
         reply = client.link("Bench").compute(60, asynchronous=True)
         freeze(manager)
@@ -157,7 +160,7 @@ def test_peer_of_1x_is_not_expected_to_beat(manager):
 def test_peer_that_promises_to_beat_and_does_not(manager):
     with RawPeer(manager.port) as raw:
         question = raw.read()
-        assert question["features"] == ["ping"]
+        assert "ping" in question["features"]
         assert question["heartbeat"] == BEAT
         raw.send({"result": {"type": "client", "name": "Silent", "features": ["ping"]}})
         ping = {"attribute": "__ping__", "service": "Manager"}
@@ -174,7 +177,7 @@ def test_who_waits_for_a_slowed_login_is_not_silent(monkeypatch):
 
     monkeypatch.setattr(authentication, "LOGIN_ATTEMPTS", 0)
     monkeypatch.setattr(authentication, "LOGIN_DELAY", 5 * BEAT)
-    with LocalManager(heartbeat=BEAT, users={"ada": "secret"}) as manager:
+    with LocalManager(limits=Limits(heartbeat=BEAT), users={"ada": "secret"}) as manager:
         options = {**manager.kwargs, "username": "ada", "password": "wrong"}
         with connect(**options) as wrong, pytest.raises(RemoteError, match="Wrong login"):
             wrong.admin_request("port")
@@ -183,3 +186,32 @@ def test_who_waits_for_a_slowed_login_is_not_silent(monkeypatch):
             assert client.admin_request("port") == manager.port
             assert time.monotonic() - start > 4 * BEAT
             assert client.is_connected()
+
+
+def test_silence_is_noticed_after_two_intervals():
+    """Not before, and not much later; whoever listens goes on giving signs of life meanwhile."""
+
+    class Listener:
+        heard = is_deaf = False
+
+        def __init__(self):
+            self.sent = []
+            self.aborted = asyncio.get_running_loop().create_future()
+
+        def send(self, line):
+            self.sent.append(line)
+
+        def abort(self, reason):
+            self.aborted.set_result(reason)
+
+    async def listen():
+        listener = Listener()
+        Heartbeat(listener, BEAT)
+        await asyncio.sleep(1.5 * BEAT)
+        listener.heard = True  # the last that comes
+        start = time.monotonic()
+        assert await listener.aborted == "it was silent for 1 seconds"
+        assert 2 * BEAT <= time.monotonic() - start < 2.5 * BEAT
+        assert listener.sent == [PING_LINE + b"\r\n"] * 3
+
+    asyncio.run(listen())

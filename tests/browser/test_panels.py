@@ -104,6 +104,39 @@ def test_with_the_mouse(page):
     expect(button(page, "Connect")).to_be_enabled()
 
 
+def test_manager_is_started_again_under_open_panels(notebook):
+    opened = notebook(
+        [
+            SERVERS
+            + PANELS.format(manager="disable_tls=True").replace(
+                "ConnectPanel(", "ConnectPanel(disable_tls=True, "
+            ),
+            "manager.stop()",
+            "manager = LocalManager(disable_tls=True, port=a.client._session.options.port).start()",
+        ],
+        height=1600,
+    )
+    page = opened.page
+    opened.run(0)
+    button(page, "Connect").click()
+    row = page.locator(".msl-row", has_text="Lamp")
+    button(page, "Link", near=row).click()
+    expect(row.get_by_text("linked, in use")).to_be_visible()
+    opened.run(1)
+    expect(page.get_by_text("Trying to connect again").first).to_be_visible()
+    expect(row.get_by_text("away")).to_be_visible()
+    field(page, "Method").select_option("mix")
+    field(page, "n").fill("1")
+    button(page, "Call").click()
+    expect(page.get_by_text("trying to connect again, cannot send").first).to_be_visible()
+    opened.run(2)
+    expect(page.get_by_text("Connected again to the Manager")).to_be_visible(timeout=20_000)
+    expect(row.get_by_text("away")).to_be_hidden()
+    expect(row.get_by_text("linked, in use")).to_be_visible()
+    button(page, "Call").click()
+    expect(page.get_by_text("mix returned")).to_be_visible()
+
+
 def test_with_the_keyboard(page):
     page = page()
     press, write = page.keyboard.press, page.keyboard.type

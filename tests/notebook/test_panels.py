@@ -225,9 +225,14 @@ def test_services_come_and_go(panels, manager, client):
         panel._rows["Echo"].link.click()
         wait_for(lambda: panel.link is not None, "the link")
         assert panel.link.echo(1) == [[1], {}]
-    wait_for(lambda: panel.link is None, "the end of the link")
-    assert panel.links == {}
-    assert panel._rows == {}
+    wait_for(lambda: "away" in panel._rows["Echo"]._cells.value, "the Service to be away")
+    with Echo().start_in_background(**manager.kwargs):
+        wait_for(lambda: "away" not in panel._rows["Echo"]._cells.value, "the Service")
+        assert panel.link.echo(1) == [[1], {}]
+    wait_for(lambda: "away" in panel._rows["Echo"]._cells.value, "the Service to be away")
+    panel._rows["Echo"].unlink.click()
+    wait_for(lambda: panel.links == {} and panel._rows == {}, "the end of the link")
+    assert panel.link is None
 
 
 def test_several_links(panels, manager, client, instrument):
@@ -316,6 +321,32 @@ def test_a_lost_connection_is_told(panels, manager):
     panel.call().result(WAIT)
     assert "ConnectionError" in panel._result.value
     assert not panel.buttons["Call"].disabled
+
+
+def test_panels_live_through_a_restart_of_the_manager(panels):
+    first = LocalManager(disable_tls=True).start()
+    kwargs = first.kwargs
+    with Instrument().start_in_background(**kwargs):
+        panel = panels(ConnectPanel, **kwargs)
+        panel.connect().result(WAIT)
+        services = panels(ServicesPanel, panel.client)
+        services.set_state({"_view_count": 1})
+        wait_for(lambda: "Instrument" in services._rows, "the Services")
+        services.link_with("Instrument").result(WAIT)
+        calling = panels(CallPanel, services.link)
+        first.stop()
+        says(panel, "Trying to connect again")
+        says(services, "Trying to connect again")
+        with LocalManager(disable_tls=True, port=kwargs["port"]):
+            says(panel, "Connected again to the Manager")
+            wait_for(lambda: "Instrument" in services._rows, "the Services")
+            assert services.link is calling.link
+            calling.fields["method"].value = "measure"
+            wait_for(lambda: "n" in calling.form.fields, "the form")
+            calling.form.fields["n"].widget.value = "3"
+            wait_for(lambda: calling.link.gain(safe_to_repeat=True) == 2.5, "the link")
+            calling.call().result(WAIT)
+            assert calling.history[-1].outcome["n"] == 3
 
 
 def test_closing_stops_everything(manager, instrument):
