@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 OLD := .venv-1.x
 PIP_FLAGS := --quiet --disable-pip-version-check
 TESTS ?= tests
+MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint types bench clean
+.PHONY: help lab demo test lint types bench fuzz soak clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +54,13 @@ types: $(VENV)/.tests  ## check the types
 
 bench: $(VENV)/.lab $(OLD)/.made  ## measure the speed beside that of 1.x
 	@$(BIN)/python -m tests.benchmarks
+
+fuzz: $(VENV)/.tests  ## look for inputs that break the wire layer
+	@$(BIN)/python -m tests.fuzz --plain --runs 200000
+	@$(BIN)/python -m tests.fuzz --seconds 60
+
+soak: $(VENV)/.tests  ## load and restarts for an hour (MINUTES=2 for less)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 clean:  ## remove the environments
 	rm -rf $(VENV) $(OLD)

@@ -24,6 +24,7 @@ class LinkState:
         identity: The Service's entry in the Manager's identity.
         handler: What notifications are given to.
         loop: The loop on which the handler is called; None for a thread of its own.
+        is_lost: Whether the link has gone with the connection, and has not been made again.
         on_restored: What is called when the link has been made again.
     """
 
@@ -34,6 +35,7 @@ class LinkState:
         self.identity = identity
         self.handler: Callable[..., Any] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.is_lost = False
         self.on_restored: list[Handler] = []
 
     def break_(self) -> None:
@@ -75,8 +77,11 @@ class LinkState:
         return session.request(MANAGER, attribute, (self.service,), kwargs, timeout=timeout)
 
     def unlink(self, timeout: float | None) -> Reply[Any] | None:
-        """Unlink from the Service; None if the link has been broken already."""
+        """Unlink from the Service; None if there is no link any more, or not again yet."""
         if self.session is None:
+            return None
+        if self.is_lost:
+            self.break_()
             return None
         reply = self.session.request(MANAGER, "unlink", (self.service,), {}, timeout=timeout)
         reply.add_done_callback(self._break_unless_failed)

@@ -320,6 +320,8 @@ class Session:
         self._relinking.clear()
         if self._farewell is not None:
             self._farewell.cancel()
+        for state in tuple(self.links):
+            state.is_lost = True
         lost = self._lost_error(error)
         # of a copy: a thread may just be adding one
         replies = list(self._replies.values())
@@ -491,8 +493,13 @@ class Session:
         if task is not None and task is not asyncio.current_task():
             task.cancel()
         logger.info("linked again with %r", service)
-        for state in [state for state in self.links if state.service == service]:
-            state.identity = identity
+        states = [state for state in self.links if state.service == service]
+        if not states and not any(r.service == service for r in self._held.values()):
+            # nobody wants it any more
+            self.request(MANAGER, "unlink", (service,), {})
+            return
+        for state in states:
+            state.identity, state.is_lost = identity, False
             self._call(state.on_restored)
         self._send_held(service)
 
