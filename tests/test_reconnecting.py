@@ -202,7 +202,7 @@ def test_link_that_is_not_wanted_any_more_is_not_made_again(bench):
     assert other.position(safe_to_repeat=True) == 0
     registry = lab.manager._running.manager.registry
     other.unlink()
-    assert not registry.services["Motor"].links
+    eventually(lambda: not registry.services["Motor"].links)
     assert client.link("Motor").position() == 0
 
 

@@ -81,7 +81,11 @@ class LinkState:
         if self.session is None:
             return None
         if self.is_lost:
+            session = self.session
             self.break_()
+            if session.is_connected:
+                # a request may have linked already; if not, there is nothing to tell
+                session.request(MANAGER, "unlink", (self.service,), {})
             return None
         reply = self.session.request(MANAGER, "unlink", (self.service,), {}, timeout=timeout)
         reply.add_done_callback(self._break_unless_failed)
