@@ -23,6 +23,7 @@ from ..constants import (
 )
 from ..database import UserRecord, UsersTable
 from ..workers import Workers
+from .admission import neighbourhood
 
 __all__ = ["Brake", "Login", "LoginCheck", "same_password"]
 
@@ -54,7 +55,10 @@ class _Failures:
 
 
 class Brake:
-    """Slows down who tries one password after the other, by address."""
+    """Slows down who tries one password after the other, by `admission.neighbourhood`.
+
+    With IPv6 a single computer has 2^64 addresses, each of them good for three more tries.
+    """
 
     def __init__(self) -> None:
         self._failures: dict[str, _Failures] = {}
@@ -67,7 +71,7 @@ class Brake:
 
         Without that, a hundred passwords could be tried at once before the first was found wrong.
         """
-        turn = self._turns.setdefault(address, asyncio.Lock())
+        turn = self._turns.setdefault(neighbourhood(address), asyncio.Lock())
         async with turn:
             if delay := self.delay(address):
                 await asyncio.sleep(delay)
@@ -75,12 +79,13 @@ class Brake:
 
     def delay(self, address: str) -> float:
         """Seconds that the next try from an address has to wait."""
-        failures = self._failures.get(address)
+        place = neighbourhood(address)
+        failures = self._failures.get(place)
         if failures is None or failures.count < LOGIN_ATTEMPTS:
             return 0.0
         now = time.monotonic()
         if now - failures.last > LOGIN_FORGET:
-            del self._failures[address]
+            del self._failures[place]
             return 0.0
         pause = LOGIN_DELAY * 2.0 ** min(failures.count - LOGIN_ATTEMPTS, 10)
         return min(pause, LOGIN_DELAY_MAX)
@@ -94,13 +99,13 @@ class Brake:
                 for key, value in self._failures.items()
                 if now - value.last <= LOGIN_FORGET
             }
-        failures = self._failures.setdefault(address, _Failures(0, now))
+        failures = self._failures.setdefault(neighbourhood(address), _Failures(0, now))
         failures.count += 1
         failures.last = now
 
     def succeeded(self, address: str) -> None:
         """Note a right password."""
-        self._failures.pop(address, None)
+        self._failures.pop(neighbourhood(address), None)
 
 
 class Login(NamedTuple):

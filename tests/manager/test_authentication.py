@@ -239,6 +239,17 @@ def test_tries_from_an_address_are_made_one_at_a_time(monkeypatch):
     asyncio.run(main())
 
 
+def test_addresses_of_one_ipv6_network_are_one():
+    """A computer has as many of them as it likes."""
+    brake = Brake()
+    for i in range(authentication.LOGIN_ATTEMPTS):
+        brake.failed(f"2001:db8::{i}")
+    assert brake.delay("2001:db8::ffff") > 0
+    assert brake.delay("2001:db8:0:1::1") == 0
+    brake.succeeded("2001:db8::a")
+    assert brake.delay("2001:db8::0") == 0
+
+
 def test_connection_that_has_gone_makes_no_try(monkeypatch):
     """What somebody leaves behind in the queue holds nobody up, and is not counted."""
     failed = []
