@@ -18,6 +18,7 @@ from typing import Any
 from .connection import READ_SIZE, Receiver
 from .constants import OUTGOING_LIMIT, SHUTDOWN_TIMEOUT, STALL_TIMEOUT
 from .heartbeat import PING_LINE, Heartbeat, keep_alive
+from .loop_thread import in_thread
 from .wire.framing import Framer, LineTooLongError
 
 __all__ = ["LineSocket", "open_line_socket", "peer_certificate"]
@@ -89,11 +90,12 @@ async def peer_certificate(host: str, port: int) -> bytes:
 
 
 async def _connect(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
     error: OSError | None = None
-    for family, kind, protocol, _, address in await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
+    # The loop is asked neither for the address nor to connect, which looks it up once more. The
+    # threads of uvloop crash the child of a fork at its end, which does not have them; those of
+    # asyncio hold up the end of the program for a name server that does not answer
+    found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    for family, kind, protocol, _, address in found:
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as reason:  # a family that this computer does not have
@@ -101,7 +103,11 @@ async def _connect(host: str, port: int) -> socket.socket:
             continue
         try:
             sock.setblocking(False)
-            await loop.sock_connect(sock, address)
+            with contextlib.suppress(*_TRY_LATER):
+                sock.connect(address)
+            await _writable(sock)
+            if failed := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(failed, os.strerror(failed))
         except BaseException as reason:
             sock.close()
             if not isinstance(reason, OSError):
@@ -113,30 +119,40 @@ async def _connect(host: str, port: int) -> socket.socket:
 
 
 async def _secure(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
-    loop = asyncio.get_running_loop()
     tls = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
     try:
         while True:
-            ready = loop.create_future()
             try:
                 tls.do_handshake()
             except ssl.SSLWantReadError:
-                loop.add_reader(tls, _set, ready)
-                try:
-                    await ready
-                finally:
-                    loop.remove_reader(tls)
+                await _readable(tls)
             except ssl.SSLWantWriteError:
-                loop.add_writer(tls, _set, ready)
-                try:
-                    await ready
-                finally:
-                    loop.remove_writer(tls)
+                await _writable(tls)
             else:
                 return tls
     except BaseException:
         tls.close()
         raise
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(sock, _set, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
+async def _writable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_writer(sock, _set, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(sock)
 
 
 def _set(future: "asyncio.Future[None]") -> None:

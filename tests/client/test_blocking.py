@@ -355,6 +355,10 @@ if not child:
     assert connect(**json.loads(sys.argv[1])).link("Bench").add(3) == 4
     sys.exit(7)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+child = os.fork()
+if not child:
+    sys.exit(8)  # without having used the network
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 8
 print(link.add(4), flush=True)
 """
 
