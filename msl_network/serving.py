@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import loop_thread
 from .asking import Ask, ask_nobody
-from .constants import GOODBYE, SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
+from .constants import GOODBYE, MANAGER, SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
 from .device import ConnectOptions, connect_device
 from .escaping import escaped
 from .line_socket import LineSocket
@@ -157,10 +157,11 @@ class ServiceSession:
             if not error.is_reply:
                 self.send(error_line(ValueError(str(error)), uid=error.uid))
             return
-        if message.attribute == GOODBYE:
+        # a Client can ask for an attribute of that name, and is passed on with the Service's name
+        if message.attribute == GOODBYE and message.service == MANAGER:
             self._comeback.is_stopped = True
             if self._connection is not None:
-                self._connection.lost_reason = ", ".join(map(str, message.positional()))
+                self._connection.lost_reason = message.reason()
             return
         if message.is_reply or message.error:
             if message.error:

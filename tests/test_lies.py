@@ -80,6 +80,17 @@ def test_service_says_who_a_reply_is_for(laboratory):
         assert "clients" in other.ask("identity")["result"]  # and nothing came before it
 
 
+def test_client_says_goodbye_to_a_service(laboratory):
+    """Only its Manager can tell a Service not to come back, and why."""
+    lab = laboratory()
+    with lab.raw().client() as raw:
+        request = {"service": "Healthy", "attribute": "__goodbye__", "args": ["a lie"], "uid": "1"}
+        assert "Cannot request a private attribute" in raw.ask(request)["message"]
+    session = lab.running._session
+    assert session._comeback.is_expected
+    assert session._connection.lost_reason is None
+
+
 def test_service_answers_twice(laboratory):
     lab = laboratory()
     with lab.raw().service() as raw:

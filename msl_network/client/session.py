@@ -379,16 +379,11 @@ class Session:
             logger.error("Manager[%s]: %s", self.options.address, escaped(message.error_text()))
             if self._connection and is_manager_name(message.requester or ""):
                 # the Manager says so itself, and closes the connection
-                self._connection.lost_reason = message.error_text()
+                self._connection.lost_reason = escaped(message.error_text())
         return None
 
     def _told(self, message: Message) -> None:
         """The Manager ends for good, or a Service is back."""
-        try:
-            args = message.positional()
-        except ValueError as error:
-            self._invalid(MessageError(str(error)))
-            return
         if message.attribute == GOODBYE:
             self._comeback.is_stopped = True
             if self._connection is not None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from ..constants import NAME_LIMIT, NOTIFICATION_UID
-from ..escaping import has_controls
+from ..escaping import escaped, has_controls
 from .codec import decode, encode
 from .framing import END
 
@@ -113,6 +113,10 @@ class Message(msgspec.Struct, gc=False):
     def value(self) -> Any:
         """The result, as a value; None where there is none."""
         return None if self.result is UNSET else decode(memoryview(self.result))
+
+    def reason(self) -> str:
+        """Why a Manager says goodbye, fit to be shown."""
+        return escaped(", ".join(_texts(_read(self.args))))
 
     @property
     def traceback(self) -> list[str]:
