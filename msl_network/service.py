@@ -316,7 +316,7 @@ class RunningService:
         self._session = session
         self._process = os.getpid()
         # whoever does not keep this object has a Service for as long as the process runs
-        atexit.register(self.stop)
+        atexit.register(self._exit)
 
     def __repr__(self) -> str:
         state = "running" if self.is_running() else "stopped"
@@ -347,12 +347,28 @@ class RunningService:
         asking.wait(self._session.ended, timeout)
 
     def stop(self) -> None:
-        """Disconnect from the Manager. Nothing happens if it is disconnected."""
-        atexit.unregister(self.stop)
+        """Disconnect from the Manager. Nothing happens if it is disconnected.
+
+        Raises:
+            TimeoutError: A handler of the Service or one of its tasks does not end.
+        """
+        atexit.unregister(self._exit)
         if os.getpid() != self._process:
             return  # the child of a fork, which has no part in it
         self._session.close()
-        asking.wait(self._session.ended, 3 * SHUTDOWN_TIMEOUT)
+        try:
+            asking.wait(self._session.ended, 3 * SHUTDOWN_TIMEOUT)
+        except TimeoutError:
+            raise TimeoutError(
+                f"{self.service.name!r} has not ended within {3 * SHUTDOWN_TIMEOUT:g} seconds: its "
+                f"connection_lost, its shutdown_handler or one of its tasks still runs"
+            ) from None
+
+    def _exit(self) -> None:
+        try:
+            self.stop()
+        except TimeoutError as error:
+            logger.error("%s", error)
 
 
 def filter_service_start_kwargs(**kwargs: Any) -> dict[str, Any]:

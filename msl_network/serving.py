@@ -357,7 +357,14 @@ class ServiceSession:
             logger.error("a task of %r failed", self._service.name, exc_info=error)
 
     async def _finish(self) -> None:
-        await self._handler_thread.run(self._safely, self._service.shutdown_handler)
+        handling = asyncio.ensure_future(
+            self._handler_thread.run(self._safely, self._service.shutdown_handler)
+        )
+        await asyncio.wait([handling], timeout=SHUTDOWN_TIMEOUT)
+        if not handling.done():
+            # what makes an instrument safe is neither cut off nor done twice at a time
+            logger.warning("%r ends when its handlers have", self._service.name)
+        await handling
         self._handler_thread.close()
         if self._tasks:
             # a task that ends by itself, told by the handler, is given the time to do so
