@@ -180,7 +180,8 @@ async def connect_device(
         ask: Asks a person what neither `options` nor `credentials` say.
 
     Raises:
-        ConnectionError: The Manager can't be reached, or its certificate is not trusted.
+        ConnectionError: The Manager can't be reached, has no room, or its certificate is not
+            trusted.
         TimeoutError: It can't be reached in time.
         ValueError: It refuses the device (a wrong password, an untrusted host).
         NameError: It refuses a Service, whose name is taken.
@@ -413,6 +414,9 @@ def _refusal(message: Message) -> Exception:
         "NameError": NameError,
         "TypeError": TypeError,
         "TimeoutError": TimeoutError,
+        # what is over soon: there is no room, or a table that is locked
+        "TooManyError": ConnectionRefusedError,
+        "RuntimeError": ConnectionRefusedError,
     }
     if name in kinds:
         return kinds[name](rest)

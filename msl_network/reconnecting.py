@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
@@ -20,8 +21,13 @@ FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
 """Seconds between two tries at the most, so that nobody waits much longer than the Manager does."""
 
-_WORTH_TRYING = (ConnectionError, TimeoutError, NameError)
-"""What may be over soon. A NameError is the Manager's that still has the Service's dead connection;
+ONE_TRY = 60.0
+"""Seconds that one try may take, where a device waits for its Manager for as long as it takes: one
+that is silent is not to be the last that is tried."""
+
+_WORTH_TRYING = (OSError, NameError)
+"""What may be over soon: no Manager, or one that is full; no network, and the folder with the
+certificate on it. A NameError is the Manager's that still has the Service's dead connection;
 what else it refuses (a wrong password, a host that is not trusted), it will refuse again."""
 
 
@@ -58,7 +64,8 @@ async def try_again(
     for pause in pauses():
         await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
         try:
-            return await attempt()
+            async with asyncio.timeout(ONE_TRY):
+                return await attempt()
         except UntrustedCertificateError:
             raise
         except worth_trying as error:
@@ -103,24 +110,29 @@ class Comeback:
         self._back = back
         self._ended = ended
         self.is_stopped = False
+        self._process = os.getpid()
         self._task: asyncio.Task[None] | None = None
+        self._reason: Exception = ConnectionError("It has not been connected")
 
     @property
     def is_expected(self) -> bool:
         """Whether the device will come back, or try to, once its connection is lost."""
-        return self._limit > 0 and not self.is_stopped
+        if self.is_stopped or self._limit <= 0:
+            return False
+        return os.getpid() == self._process  # the child of a fork has no part in it
 
     def lost(self, error: Exception) -> None:
         """Note that the connection is lost."""
+        self._reason = error
         if self._task is not None:
-            return  # it has been lost in the moment in which it was made
+            return  # it has been lost in the moment in which it was made, which `_tried` sees
         if not self.is_expected:
-            self.is_stopped = True
-            self._ended(error)
+            self._end()
             return
         for_so_long = _duration(self._limit)
         self._log("%s. Trying to connect again for %s", error, for_so_long)
-        self._task = asyncio.get_running_loop().create_task(self._run(error))
+        self._task = asyncio.ensure_future(try_again(self._connect, self._limit))
+        self._task.add_done_callback(self._tried)
 
     def stop(self) -> None:
         """Try no more, not after the next loss either."""
@@ -128,23 +140,26 @@ class Comeback:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, lost: Exception) -> None:
-        reason = lost
-        try:
-            while not self._is_connected():
-                await try_again(self._connect, self._limit)
-        except asyncio.CancelledError:
-            pass
-        except Exception as error:
-            self._log("not connected again: %s", error)
-            reason = error
+    def _tried(self, task: "asyncio.Task[None]") -> None:
+        # a callback, and not the end of the task: one that is cancelled before it has begun, as
+        # when Manager and Service are stopped at once, does not come to its end
         self._task = None
         if self._is_connected():
             self._log("connected again")
             self._back()
+        elif task.cancelled():
+            self._end()
+        elif error := task.exception():
+            self._log("not connected again: %s", error)
+            if isinstance(error, Exception):
+                self._reason = error
+            self._end()
         else:
-            self.is_stopped = True
-            self._ended(reason)
+            self.lost(self._reason)
+
+    def _end(self) -> None:
+        self.is_stopped = True
+        self._ended(self._reason)
 
     def _log(self, text: str, *args: object) -> None:
         logger.log(self._level, f"%s: {text}", self._name, *args)

@@ -332,7 +332,7 @@ class RunningService:
 
     def is_running(self) -> bool:
         """Whether it serves, or tries to connect again."""
-        return not self._session.ended.done()
+        return not self._session.ended.done() and os.getpid() == self._process
 
     def is_connected(self) -> bool:
         """Whether the Manager can be reached."""

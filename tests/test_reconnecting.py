@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,8 +14,17 @@ import time
 
 import pytest
 
-from msl_network import LinkedClient, LocalManager, RemoteError, Service, aio, connect
-from msl_network.reconnecting import LONGEST_PAUSE, pauses
+from msl_network import (
+    LinkedClient,
+    LocalManager,
+    RemoteError,
+    Service,
+    aio,
+    connect,
+    reconnecting,
+)
+from msl_network.manager.limits import Limits
+from msl_network.reconnecting import LONGEST_PAUSE, Comeback, pauses
 
 from .laboratory import eventually
 from .raw import RawPeer
@@ -270,6 +280,80 @@ def test_what_is_refused_is_not_tried_again(bench, caplog):
     lab.up(auth_password="changed meanwhile")
     assert ended.wait(30)
     eventually(lambda: "not connected again: Nobody can be asked here: Enter the" in caplog.text)
+
+
+def test_who_is_told_that_there_is_no_room_tries_again(bench, caplog):
+    lab = bench(disable_tls=True)
+    client = lab.client()
+    lab.down(client)
+    lab.up(limits=Limits(connections=1))
+    caplog.set_level(logging.DEBUG, "msl_network")
+    eventually(lambda: "1 devices are connected, no more can be" in caplog.text)
+    lab.manager._running.manager.registry._limits = Limits()
+    eventually(lambda: client.is_connected() and lab.running.is_connected())
+
+
+def test_certificate_that_is_on_a_network_that_is_away_is_waited_for(bench, caplog):
+    caplog.set_level(logging.DEBUG, "msl_network")
+    lab = bench()
+    client = lab.client()
+    lab.down(client)
+    cert = lab.kwargs["cert_file"]
+    os.rename(cert, f"{cert}.away")
+    lab.up(cert_file=f"{cert}.away")
+    eventually(lambda: "No such file or directory" in caplog.text)
+    os.rename(f"{cert}.away", cert)
+    eventually(lambda: client.is_connected() and lab.running.is_connected())
+
+
+def test_manager_that_is_silent_is_not_the_last_that_is_tried(bench, monkeypatch):
+    """Whoever waits for the first connection for as long as it takes is not stuck for ever."""
+    monkeypatch.setattr(reconnecting, "ONE_TRY", 0.3)
+    lab = bench(disable_tls=True)
+    client = lab.client(timeout=None)
+    lab.running.stop()
+    lab.down(client)
+    with socket.create_server(("127.0.0.1", lab.kwargs["port"])) as silent:
+        silent.settimeout(20)
+        accepted, _ = silent.accept()
+    with accepted:
+        lab.up()
+        eventually(client.is_connected)
+
+
+def test_who_is_stopped_in_the_moment_of_the_loss_has_ended():
+    """As when a computer shuts down, and with it the Manager and the Service."""
+
+    async def never():
+        raise AssertionError
+
+    async def main():
+        ended = asyncio.get_running_loop().create_future()
+        comeback = Comeback("S", logging.INFO, 10, never, lambda: False, never, ended.set_result)
+        lost = ConnectionAbortedError("it is gone")
+        comeback.lost(lost)
+        comeback.stop()
+        assert await asyncio.wait_for(ended, 5) is lost
+
+    asyncio.run(main())
+
+
+def test_handler_that_does_not_end_is_waited_for_and_named(bench, monkeypatch, caplog):
+    """It may be making an instrument safe: it is not cut off, nor is the instrument let go of."""
+    monkeypatch.setattr("msl_network.service.SHUTDOWN_TIMEOUT", 0.1)
+    monkeypatch.setattr("msl_network.serving.SHUTDOWN_TIMEOUT", 0.1)
+    lab = bench(disable_tls=True)
+    heater = Motor(name="Heater")
+    heater.connection_lost = lambda error: heater.release.wait(30)
+    running = heater.start_in_background(**lab.kwargs)
+    lab.down(running)
+    with pytest.raises(TimeoutError, match=r"'Heater' has not ended within .* connection_lost"):
+        running.stop()
+    assert "'Heater' ends when its handlers have" in caplog.text
+    assert heater.happened == []
+    heater.release.set()
+    running.wait(10)
+    assert heater.happened == ["end"]
 
 
 def test_administrator_shuts_the_manager_down(bench, tmp_path):

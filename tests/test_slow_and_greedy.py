@@ -230,7 +230,7 @@ def test_there_is_room_for_so_many_devices(laboratory):
         assert raw.ask(REQUEST)["result"] == 3
         with lab.raw().client() as other:
             assert other.ask(REQUEST)["result"] == 3
-            with pytest.raises(ValueError, match="4 devices are connected, no more can be"):
+            with pytest.raises(ConnectionError, match="4 devices are connected, no more can be"):
                 connect(**lab.manager.kwargs)
 
 

@@ -1,6 +1,7 @@
 """A link of a Client with a Service, as the engine sees it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,9 @@ class LinkState:
 
     def break_(self) -> None:
         """The link is no more."""
-        if self.session is not None:
-            self.session.forget(self)
-            self.session = None
+        session, self.session = self.session, None
+        if session is not None:
+            session.forget(self)
 
     def request(
         self,
@@ -78,16 +79,16 @@ class LinkState:
 
     def unlink(self, timeout: float | None) -> Reply[Any] | None:
         """Unlink from the Service; None if there is no link any more, or not again yet."""
-        if self.session is None:
+        session = self.session
+        if session is None:
             return None
         if self.is_lost:
-            session = self.session
             self.break_()
-            if session.is_connected:
+            with contextlib.suppress(ConnectionError):
                 # a request may have linked already; if not, there is nothing to tell
                 session.request(MANAGER, "unlink", (self.service,), {})
             return None
-        reply = self.session.request(MANAGER, "unlink", (self.service,), {}, timeout=timeout)
+        reply = session.request(MANAGER, "unlink", (self.service,), {}, timeout=timeout)
         reply.add_done_callback(self._break_unless_failed)
         return reply
 

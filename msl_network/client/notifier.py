@@ -1,6 +1,7 @@
 """Calling what a user wants to have called: handlers of notifications and of what happens."""
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import threading
@@ -49,7 +50,7 @@ class Notifier:
         function, loop = handler
         kwargs = kwargs or {}
         if loop is not None:
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # it is closed: nobody is there any more
                 loop.call_soon_threadsafe(_handle, function, args, kwargs)
         elif inspect.iscoroutinefunction(function):
             _handle(function, args, kwargs)
@@ -66,11 +67,8 @@ class Notifier:
         self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     ) -> None:
         with self._changed:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="msl-network-notifications", daemon=True
-                )
-                self._thread.start()
+            if self._thread is None and not self._start_thread():
+                return
             if len(self._waiting) >= NOTIFICATIONS_WAITING:
                 self._waiting.popleft()
                 self._dropped += 1
@@ -81,6 +79,17 @@ class Notifier:
                     )
             self._waiting.append((function, args, kwargs))
             self._changed.notify()
+
+    def _start_thread(self) -> bool:
+        thread = threading.Thread(target=self._run, name="msl-network-notifications", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # no memory, or the interpreter is at its end: the connection goes on without
+            logger.error("a notification is not handled: %s", error)
+            return False
+        self._thread = thread
+        return True
 
     def _run(self) -> None:
         while True:

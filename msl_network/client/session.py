@@ -221,14 +221,15 @@ class Session:
 
     def disconnect(self, timeout: float | None = None) -> Reply[None] | None:
         """Ask the Manager to close the connection; None if there is none any more."""
-        if not self.is_connected:
-            self.close()  # it may just be made again
-            return None
-        logger.debug("disconnect requested")
-        self._comeback.is_stopped = self._leaving = True
-        reply = self.request(self.network_name, DISCONNECT_REQUEST, (), {}, timeout=timeout)
-        self._loop.call_soon_threadsafe(self._expect_end)
-        return reply
+        if self.is_connected:
+            logger.debug("disconnect requested")
+            self._comeback.is_stopped = self._leaving = True
+            with contextlib.suppress(ConnectionError):  # it may just be lost
+                reply = self.request(self.network_name, DISCONNECT_REQUEST, (), {}, timeout=timeout)
+                self._loop.call_soon_threadsafe(self._expect_end)
+                return reply
+        self.close()  # it may just be made again
+        return None
 
     def _expect_end(self) -> None:
         """Close the connection if the Manager, which has been asked to, does not."""
@@ -271,7 +272,7 @@ class Session:
 
     def forget(self, state: LinkState) -> None:
         """Note that a link is no more."""
-        if state in self.links:
+        with contextlib.suppress(ValueError):  # another thread may have been first
             self.links.remove(state)
 
     def _set_timeout(self, reply: Reply[Any], timeout: float) -> None:
@@ -387,11 +388,14 @@ class Session:
         if message.attribute == GOODBYE:
             self._comeback.is_stopped = True
             if self._connection is not None:
-                self._connection.lost_reason = ", ".join(a for a in args if isinstance(a, str))
+                self._connection.lost_reason = message.reason()
             return
-        match args:
-            case [str(service), {"attributes": dict()} as identity]:
-                self._linked_again(service, identity)
+        try:
+            match message.positional():
+                case [str(service), {"attributes": dict()} as identity]:
+                    self._linked_again(service, identity)
+        except ValueError as error:
+            self._invalid(MessageError(str(error)))
 
     async def _answer_manager(self, message: Message) -> None:
         """Answer the Manager that asks for a login in the middle of the session."""
@@ -435,7 +439,7 @@ class Session:
 
     async def _relink_all(self) -> None:
         services = {state.service for state in self.links}
-        services |= {reply.service for reply in self._held.values()}
+        services |= {reply.service for reply in list(self._held.values())}
         found = await asyncio.gather(*[self._relink(service) for service in services])
         for service, is_linked in zip(services, found, strict=True):
             if not is_linked:
@@ -474,6 +478,7 @@ class Session:
                 if self.is_connected:
                     logger.error("not linked again with %r: %s", service, error)
                     for reply in self._held_for(service):
+                        self._replies.pop(reply.uid, None)
                         _settle(reply, error)
             else:
                 self._linked_again(service, identity)
@@ -489,9 +494,10 @@ class Session:
             task.cancel()
         logger.info("linked again with %r", service)
         states = [state for state in self.links if state.service == service]
-        if not states and not any(r.service == service for r in self._held.values()):
+        if not states and not any(r.service == service for r in list(self._held.values())):
             # nobody wants it any more
-            self.request(MANAGER, "unlink", (service,), {})
+            with contextlib.suppress(ConnectionError):  # it may just be lost
+                self.request(MANAGER, "unlink", (service,), {})
             return
         for state in states:
             state.identity, state.is_lost = identity, False
