@@ -152,6 +152,7 @@ class Connection(asyncio.BufferedProtocol):
         self._stop_stall_timer()
         if self._heart is not None:
             self._heart.stop()
+            self._heart = None
         if not self._closed.done():
             self._closed.set_result(None)
         self._receiver.connection_lost(exc)
