@@ -188,7 +188,7 @@ class ConnectionsTable(Database):
         super().__init__(database, **kwargs)
         self._as_datetime = as_datetime
 
-    def insert(self, peer: Peer, message: str) -> None:
+    def insert(self, peer: Peer, message: str, when: datetime | None = None) -> None:
         """Record what happened when a device connected, with the local time to the second.
 
         Control characters in a name or the message are written visibly.
@@ -196,10 +196,11 @@ class ConnectionsTable(Database):
         Args:
             peer: The device.
             message: What happened.
+            when: The local time at which it happened; None for now.
         """
         self._change(
             "INSERT INTO connections VALUES(NULL, ?, ?, ?, ?, ?);",
-            datetime.now().isoformat(timespec="seconds"),
+            (when or datetime.now()).isoformat(timespec="seconds"),
             peer.ip_address,
             escaped(peer.domain),
             peer.port,

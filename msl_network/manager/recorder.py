@@ -5,6 +5,8 @@ import logging
 import sqlite3
 import threading
 import time
+from datetime import datetime
+from typing import NamedTuple
 
 from ..constants import RECORDS_KEPT, RECORDS_WAITING
 from ..database import BUSY_TIMEOUT, ConnectionsTable, Peer
@@ -23,6 +25,17 @@ PRUNE_AFTER = 1000
 RECORD_TIMEOUT = 0.5
 """Seconds that one try to write a row waits for a locked database, which is how long a Manager
 that is closing is held up. There are tries for as long as `database.BUSY_TIMEOUT`."""
+
+
+class _Origin(NamedTuple):
+    """What is recorded of a device: the device itself, with all that it has, does not wait."""
+
+    ip_address: str
+    domain: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.ip_address}:{self.port}"
 
 
 class Recorder:
@@ -56,7 +69,8 @@ class Recorder:
                 return
             self._waiting += 1
         with contextlib.suppress(NoThreadError):
-            self.thread.submit(self._insert, origin, message)
+            device = _Origin(origin.ip_address, origin.domain, origin.port)
+            self.thread.submit(self._insert, device, message, datetime.now())
 
     async def close(self) -> None:
         """Write what waits, except while the database is locked."""
@@ -65,7 +79,7 @@ class Recorder:
         await self.thread.run(self._table.close)
         self.thread.close()
 
-    def _insert(self, origin: Peer, message: str) -> None:
+    def _insert(self, origin: _Origin, message: str, when: datetime) -> None:
         with self._lock:
             self._waiting -= 1
         deadline = time.monotonic() + BUSY_TIMEOUT
@@ -74,7 +88,7 @@ class Recorder:
                 if self._closed:
                     # the Manager is closing: what is locked now is not waited for
                     self._table.execute("PRAGMA busy_timeout = 0;")
-                self._table.insert(origin, message[:RECORD_LENGTH])
+                self._table.insert(origin, message[:RECORD_LENGTH], when)
             except sqlite3.Error as error:
                 locked = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
                 if locked and not self._closed and time.monotonic() < deadline:

@@ -1,6 +1,9 @@
 """What an owner reads the next morning: who was there, as whom, and what they were refused."""
 
 import asyncio
+import threading
+import weakref
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +52,25 @@ def test_who_it_was(database):
         "rejected: wrong login password, user 'm.curie'",
         "rejected: wrong login password",
     ]
+
+
+def test_what_waits_for_the_database_keeps_its_time_and_no_device(database):
+    busy = threading.Event()
+    note = Recorder(ConnectionsTable(database=database, check_same_thread=False))
+    note.thread.submit(busy.wait, 20)
+    device = type("Device", (), {"ip_address": "192.0.2.1", "domain": "pi", "port": 5})()
+    before = datetime.now()
+    note.record(device, "connected")
+    after, gone = datetime.now(), weakref.ref(device)
+    del device
+    assert gone() is None
+    eventually(lambda: datetime.now() >= after + timedelta(seconds=1))
+    busy.set()
+    asyncio.run(note.close())
+    with ConnectionsTable(database=database) as table:
+        ((_, when, *row),) = table.connections()
+    assert row == ["192.0.2.1", "pi", 5, "connected"]
+    assert before.replace(microsecond=0) <= datetime.fromisoformat(when) <= after
 
 
 def test_who_became_an_administrator(database):
