@@ -102,6 +102,9 @@ HEARTBEAT: Final = 10.0
 """Seconds between two signs of life. A peer that gives none for two of them is dropped: soon enough
 for who waits, late enough for a driver that keeps Python's lock for some seconds."""
 
+HEARTBEAT_SHORTEST: Final = 0.1
+"""Fewest seconds between them: a device that was told less would do nothing else."""
+
 STALL_TIMEOUT: Final = 10.0
 """Seconds without any progress after which a peer that does not read is dropped."""
 

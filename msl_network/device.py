@@ -381,7 +381,7 @@ async def _authenticate(
             connection.limit_lines(MESSAGE_LIMIT)
             if "ping" in message.features:
                 told = message.heartbeat
-                usable = 0 < told < math.inf  # which NaN is not
+                usable = constants.HEARTBEAT_SHORTEST <= told < math.inf  # which NaN is not
                 connection.start_heartbeat(told if usable else constants.HEARTBEAT)
             # a Manager of 1.x does not name any, and does not read these
             fields = {**await identity(), "features": constants.FEATURES}

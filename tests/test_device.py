@@ -9,6 +9,7 @@ import pytest
 from msl_network import connect
 
 QUESTION = b'{"attribute": "username", "args": ["Manager[a:1]"], "kwargs": {}, "uid": ""}\r\n'
+IDENTITY = b'{"attribute": "identity", "features": ["ping"], "heartbeat": 1e-9, "uid": ""}\r\n'
 
 
 @contextlib.contextmanager
@@ -47,6 +48,27 @@ def test_what_is_not_a_manager(data, endless, text):
         pytest.raises(ConnectionError, match=text),
     ):
         connect(host="127.0.0.1", port=port, disable_tls=True, username="n.bohr", timeout=20)
+
+
+def test_heartbeat_that_would_leave_no_time_for_anything_else():
+    received = []
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(IDENTITY)
+            while data := connection.recv(65536):
+                received.append(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        with pytest.raises(ConnectionError, match="not established"):
+            connect(host="127.0.0.1", port=port, disable_tls=True, timeout=0.5)
+        thread.join(20)
+    assert b"identity" in b"".join(received)
+    assert b"".join(received).count(b"__ping__") == 0
 
 
 def test_what_says_nothing():

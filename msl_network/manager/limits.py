@@ -9,6 +9,7 @@ from ..constants import (
     HANDSHAKE_LIMIT,
     HANDSHAKE_TIMEOUT,
     HEARTBEAT,
+    HEARTBEAT_SHORTEST,
     MESSAGE_LIMIT,
     OUTGOING_LIMIT,
     OUTGOING_LINES,
@@ -74,6 +75,10 @@ class Limits:
                 raise ValueError(f"{field.name} must be {kind}, not {value!r}")
             if not 0 < value < math.inf:
                 raise ValueError(f"{field.name} must be greater than 0 and finite, not {value!r}")
+        if self.heartbeat < HEARTBEAT_SHORTEST:
+            raise ValueError(
+                f"heartbeat must be at least {HEARTBEAT_SHORTEST}, not {self.heartbeat!r}"
+            )
         for large, times, small in (
             ("outgoing_limit", 2, "message_limit"),
             ("outgoing_lines", 2, "requests_per_service"),

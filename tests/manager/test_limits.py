@@ -28,6 +28,7 @@ def test_limit_that_is_no_positive_number(name, value):
     [
         ({"message_limit": 1 << 40}, "outgoing_limit must be at least twice message_limit"),
         ({"unauthenticated": 1}, "unauthenticated must be at least unauthenticated_per_address"),
+        ({"heartbeat": 0.01}, "heartbeat must be at least 0.1, not 0.01"),
         ({"outgoing_lines": 1}, "outgoing_lines must be at least twice requests_per_service"),
         ({"message_limit": 1.5}, "message_limit must be an integer, not 1.5"),
     ],
