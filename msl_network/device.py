@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import constants
@@ -106,6 +106,14 @@ class ConnectOptions:
     assert_hostname: bool = True
     auto_save: bool = False
     reconnect: float = RECONNECT
+
+    def again(self) -> "ConnectOptions":
+        """The options for connecting again: what is trusted already, and nothing that is new."""
+        if self.cert_file is not None or self.disable_tls:
+            return self
+        from . import cryptography
+
+        return replace(self, cert_file=cryptography.certificate_path(self.host))
 
     @property
     def address(self) -> str:

@@ -188,6 +188,7 @@ class ServiceSession:
     # --- coming back ---------------------------------------------------------------------
 
     async def _connect_again(self) -> None:
+        self._options = self._options.again()
         await self.connect(ask_nobody, list)
 
     def _back(self) -> None:

@@ -306,6 +306,22 @@ def test_certificate_that_is_on_a_network_that_is_away_is_waited_for(bench, capl
     eventually(lambda: client.is_connected() and lab.running.is_connected())
 
 
+def test_certificate_that_is_pinned_is_not_pinned_anew(bench, tmp_path, monkeypatch, caplog):
+    """Not with `auto_save=True` either: a folder that is away for a moment changes no trust."""
+    monkeypatch.setattr("msl_network.constants.CERT_DIR", str(tmp_path / "certs"))
+    caplog.set_level(logging.DEBUG, "msl_network")
+    lab = bench()
+    client = lab.client(cert_file=None, auto_save=True)
+    (pinned,) = (tmp_path / "certs").iterdir()
+    lab.down(client)
+    lab.up()
+    away = pinned.rename(tmp_path / "away.crt")
+    eventually(lambda: "No such file or directory" in caplog.text)
+    assert not pinned.exists()
+    away.rename(pinned)
+    eventually(client.is_connected)
+
+
 def test_manager_that_is_silent_is_not_the_last_that_is_tried(bench, monkeypatch):
     """Whoever waits for the first connection for as long as it takes is not stuck for ever."""
     monkeypatch.setattr(reconnecting, "ONE_TRY", 0.3)

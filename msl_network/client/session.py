@@ -431,6 +431,7 @@ class Session:
     # --- coming back ---------------------------------------------------------------------
 
     async def _connect_again(self) -> None:
+        self.options = self.options.again()
         await self._connect(ask_nobody)
 
     def _back(self) -> None:
