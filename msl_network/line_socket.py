@@ -18,8 +18,8 @@ from typing import Any
 from .connection import READ_SIZE, Receiver
 from .constants import OUTGOING_LIMIT, SHUTDOWN_TIMEOUT, STALL_TIMEOUT
 from .heartbeat import PING_LINE, Heartbeat, keep_alive
-from .loop_thread import in_thread
 from .wire.framing import Framer, LineTooLongError
+from .workers import Workers
 
 __all__ = ["LineSocket", "open_line_socket", "peer_certificate"]
 
@@ -35,6 +35,12 @@ BATCH_WAIT = 0.001
 ONE_WRITE = 16 * 1024
 """Largest line in bytes that a thread writes itself: as much as TLS takes in one write. A thread
 that is interrupted (the stop button of a notebook) between two writes would leave half a line."""
+
+LOOK_UPS = 32
+"""Most names that are looked up at a time, on threads of their own: a name server that does not
+answer holds up nothing else."""
+
+_names = Workers("msl-network-look-ups", LOOK_UPS)
 
 _TRY_LATER = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -94,7 +100,7 @@ async def _connect(host: str, port: int) -> socket.socket:
     # The loop is asked neither for the address nor to connect, which looks it up once more. The
     # threads of uvloop crash the child of a fork at its end, which does not have them; those of
     # asyncio hold up the end of the program for a name server that does not answer
-    found = await in_thread(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    found = await _names.run(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     for family, kind, protocol, _, address in found:
         try:
             sock = socket.socket(family, kind, protocol)
@@ -164,6 +170,8 @@ _open: "weakref.WeakSet[LineSocket]" = weakref.WeakSet()
 
 
 def _abandon_all() -> None:
+    global _names
+    _names = Workers("msl-network-look-ups", LOOK_UPS)
     for connection in list(_open):
         connection._abandon()
 

@@ -23,8 +23,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__package__)
 
 THREADS = 32
-"""Most things that block at the same time on behalf of the loop: looking up a name, connecting to a
-computer that does not answer, a Service's clean-up."""
+"""Most things that block at the same time on behalf of the loop: connecting to a computer
+that does not answer, a Service's clean-up."""
 
 EXIT_TIMEOUT = 2.0
 """Seconds that the loop has to stop when the process ends."""

@@ -22,7 +22,7 @@ from msl_network.serving import ServiceSession
 KINDS = (Client, Connection, LineSocket, Link, Peer, Reply, ServiceSession, Session)
 
 # the network's own threads, which a process keeps: as many as it needed at the same time
-POOL = re.compile(r"msl-network(-\d+)?$|asyncio_\d+$")
+POOL = re.compile(r"msl-network(-look-ups)?(-\d+)?$|asyncio_\d+$")
 
 LEAK_TIMEOUT = 10  # seconds
 
