@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import re
+import sys
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,14 +55,22 @@ def execute(args: argparse.Namespace) -> int:
 
     try:
         start = args.start if args.last is None else _ago(args.last, args.start)
+        if args.database and not os.path.isfile(os.path.expanduser(args.database)):
+            # it would be made, and look as if nothing had happened
+            raise FileNotFoundError(f"There is no database {args.database}")
         with ConnectionsTable(database=args.database) as table:
             records = table.connections(start=start, end=args.end)
             names = table.column_names(table.NAME)
     except (OSError, ValueError, OverflowError, sqlite3.Error) as error:
         print(f"{type(error).__name__}: {error}")
         return 1
-    for record in records:
-        print(json.dumps(dict(zip(names, record, strict=True))) if args.json else _line(record))
+    try:
+        for record in records:
+            print(json.dumps(dict(zip(names, record, strict=True))) if args.json else _line(record))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has seen enough, and Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -1,6 +1,8 @@
 """msl-network connections."""
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -60,6 +62,31 @@ def test_json_for_programs(run, records):
     (record,) = map(json.loads, out.splitlines())
     assert list(record) == ["pid", "datetime", "ip_address", "domain", "port", "message"]
     assert record["message"] == records[-1]
+
+
+def test_database_that_is_not_there_is_not_made(run, tmp_path):
+    path = tmp_path / "typo.sqlite3"
+    assert run("connections", "--database", str(path)) == (
+        1,
+        f"FileNotFoundError: There is no database {path}\n",
+    )
+    assert not path.exists()
+
+
+def test_who_reads_has_seen_enough(tmp_path):
+    database = str(tmp_path / "manager.sqlite3")
+    with ConnectionsTable(database=database) as table:
+        table.connection.executemany(
+            "INSERT INTO connections VALUES(NULL, '2024-05-17T13:45:00', 'a', 'a', ?, 'x');",
+            [(port,) for port in range(10_000)],
+        )
+        table.connection.commit()
+    command = [sys.executable, "-m", "msl_network", "connections", "-d", database]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout.readline() == b"2024-05-17T13:45:00 a:0 x\n"
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 0
 
 
 def test_what_1x_recorded_cannot_act_on_the_terminal(run, home):
