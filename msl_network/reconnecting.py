@@ -26,9 +26,9 @@ ONE_TRY = 60.0
 that is silent is not to be the last that is tried."""
 
 _WORTH_TRYING = (OSError, NameError)
-"""What may be over soon: no Manager, or one that is full; no network, and the folder with the
-certificate on it. A NameError is the Manager's that still has the Service's dead connection;
-what else it refuses (a wrong password, a host that is not trusted), it will refuse again."""
+"""What may be over soon: no Manager, or one that is full; no network, nor a file that is on it. A
+NameError is the Manager's that still has the Service's dead connection; what else it refuses (a
+wrong password, a host that is not trusted), it will refuse again."""
 
 
 def pauses() -> Iterator[float]:
@@ -66,8 +66,8 @@ async def try_again(
         try:
             async with asyncio.timeout(ONE_TRY):
                 return await attempt()
-        except UntrustedCertificateError:
-            raise
+        except (UntrustedCertificateError, FileNotFoundError):
+            raise  # of a Manager that took its certificate along there is nothing to trust
         except worth_trying as error:
             if loop.time() >= deadline:
                 raise
