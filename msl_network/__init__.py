@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .client.errors import RemoteError
     from .client.linked import LinkedClient
     from .database import ConnectionsTable, HostnamesTable, UsersTable
+    from .lanes import serial
     from .manager import Limits, LocalManager, filter_run_forever_kwargs
     from .running import run_services
     from .service import Service, filter_service_start_kwargs
@@ -36,6 +37,7 @@ __all__ = [
     "filter_run_forever_kwargs",
     "filter_service_start_kwargs",
     "run_services",
+    "serial",
     "ssh",
     "version_info",
 ]
@@ -56,6 +58,7 @@ _HOMES = {
     "filter_run_forever_kwargs": "manager",
     "filter_service_start_kwargs": "service",
     "run_services": "running",
+    "serial": "lanes",
 }
 _MODULES = frozenset(
     {"aio", "constants", "cryptography", "database", "examples", "json", "manager", "ssh"}

@@ -183,6 +183,11 @@ class Connection(asyncio.BufferedProtocol):
         return self._closing
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for the peer."""
+        return not self._pending and not self._paused
+
+    @property
     def is_deaf(self) -> bool:
         """Whether lines are kept back, so that nothing is known of the peer."""
         return self._paused_lines is not None

@@ -40,7 +40,33 @@ LINKED: Final = "__linked__"
 """The attribute of the line by which a Manager tells a Client that a Service with which it was
 linked has come back, and that the two are linked again."""
 
-FEATURES: Final = ("ping", "goodbye", "relink")
+CANCEL: Final = "__cancel__"
+"""The attribute of the line by which a Client gives up the request of that uid."""
+
+PROGRESS: Final = "__progress__"
+"""The attribute of the line by which a Service tells a Client how far a request is."""
+
+ITEMS: Final = "__items__"
+"""The attribute of the line with items that a method has yielded."""
+
+TAKEN: Final = "__taken__"
+"""The attribute of the line by which a Client tells how many items it has taken in all."""
+
+GONE: Final = "__gone__"
+"""The attribute of the line by which a Manager tells a Service that a Client, to which it may be
+sending items, has gone."""
+
+FEATURES: Final = (
+    "ping",
+    "goodbye",
+    "relink",
+    "cancel",
+    "progress",
+    "stream",
+    "replicas",
+    "exceptions",
+    "docs",
+)
 """What goes beyond 1.x. It is used between two peers where both have named it."""
 
 NETWORK_MANAGER_RUNNING_PREFIX: Final = "Network Manager running on"
@@ -120,7 +146,8 @@ REQUESTS_PER_CLIENT: Final = 50_000
 once, and no more than half of what one Service takes."""
 
 REQUESTS_PER_SERVICE: Final = 100_000
-"""Most requests at one Service that have no reply yet; each costs its Manager some 300 bytes."""
+"""Most requests at one Service that have no reply yet; each costs its Manager some 300 bytes, and
+the Service, where it may wait in line, some 1,500."""
 
 ADMIN_REQUESTS: Final = 100
 """Most requests of one administrator that a Manager works on, or that wait for a login."""
@@ -163,6 +190,22 @@ are dropped, with a line in the log."""
 WORKERS: Final = 32
 """Most methods of a Service that run in threads at the same time; further requests wait. A method
 that waits for its instrument costs a thread and nothing else."""
+
+PROGRESS_INTERVAL: Final = 0.1
+"""Seconds between two reports of the progress of a request: a person sees no more."""
+
+STREAM_ITEMS: Final = 1000
+"""Most items that a method which yields is ahead of who takes them: enough for 20,000 a second over
+a network that takes 50 ms."""
+
+STREAM_BYTES: Final = 1024 * 1024
+"""Most bytes of them, where they are large; one item may be larger."""
+
+DOC_LIMIT: Final = 10_000
+"""Most characters of a docstring that travels: five pages, more than anybody reads in a cell."""
+
+DOCS_LIMIT: Final = 64 * 1024
+"""Most bytes of the docstrings of a Service: half of what its identity may have."""
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds to wait for a connection to be made, as in 1.x."""

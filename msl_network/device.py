@@ -170,7 +170,7 @@ class _Greeter:
 async def connect_device(
     options: ConnectOptions,
     credentials: Credentials,
-    identity: Callable[[], Awaitable[dict[str, Any]]],
+    identity: Callable[[Message], Awaitable[dict[str, Any]]],
     receiver: Callable[[LineSocket], Receiver],
     ask: Ask,
 ) -> LineSocket:
@@ -182,7 +182,7 @@ async def connect_device(
     Args:
         options: Where the Manager is, and how to reach it.
         credentials: What to answer when it asks who connects.
-        identity: Awaited for the identity of the device.
+        identity: Awaited for the identity of the device, given the Manager's question.
         receiver: Called with the connection when the device is registered; returns what
             handles the lines from then on.
         ask: Asks a person what neither `options` nor `credentials` say.
@@ -335,7 +335,7 @@ async def _authenticate(
     connection: LineSocket,
     greeter: _Greeter,
     credentials: Credentials,
-    identity: Callable[[], Awaitable[dict[str, Any]]],
+    identity: Callable[[Message], Awaitable[dict[str, Any]]],
     ask: Ask,
 ) -> None:
     # a request of which the reply proves that the device has been registered
@@ -392,7 +392,7 @@ async def _authenticate(
                 usable = constants.HEARTBEAT_SHORTEST <= told < math.inf  # which NaN is not
                 connection.start_heartbeat(told if usable else constants.HEARTBEAT)
             # a Manager of 1.x does not name any, and does not read these
-            fields = {**await identity(), "features": constants.FEATURES}
+            fields = {**await identity(message), "features": constants.FEATURES}
             connection.send(result_line(fields))
             connection.send(request_line("identity", service=constants.MANAGER, uid=proof))
         else:
@@ -416,8 +416,8 @@ async def _ask_while_connected(question: Any, connection: LineSocket) -> str:
 
 
 def _refusal(message: Message) -> Exception:
-    text = message.error_text()
-    name, _, rest = text.partition(": ")
+    # 1.x adds a traceback of itself, which helps nobody here
+    name, _, rest = (message.message or "").partition(": ")
     kinds: dict[str, type[Exception]] = {
         "NameError": NameError,
         "TypeError": TypeError,
@@ -428,4 +428,4 @@ def _refusal(message: Message) -> Exception:
     }
     if name in kinds:
         return kinds[name](rest)
-    return ValueError(text)
+    return ValueError(message.error_text())

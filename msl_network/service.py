@@ -12,8 +12,10 @@ from . import asking
 from .asking import Ask
 from .constants import CONNECT_TIMEOUT, PORT, RECONNECT, SHUTDOWN_TIMEOUT
 from .device import ConnectOptions
+from .lanes import lane_of
 from .logs import set_logging_level
-from .serving import Request, ServiceSession, current_request
+from .request import Request, current_request
+from .serving import ServiceSession
 from .wire.codec import encode
 from .wire.messages import notification_line
 
@@ -42,7 +44,7 @@ _IGNORED = frozenset(
 )
 
 # what is new here, and is the Service's to offer where a subclass has a method of that name
-_OWN = frozenset({"request", "start_in_background"})
+_OWN = frozenset({"progress", "request", "start_in_background", "waiting"})
 
 
 class Service:
@@ -62,6 +64,14 @@ class Service:
         name: The name on the Manager; None for the name of the class.
         max_clients: Most Clients that can be linked at the same time; None for no limit.
         ignore_attributes: Names of attributes that Clients must not ask for.
+        concurrency: Most requests that are executed at the same time, further ones wait in line; 1
+            for an instrument that can do one thing at once, None for no limit. For single methods
+            there is `serial`.
+        replica: Whether it shares its name with others that say so and offer the same: each request
+            goes to the one that has the fewest in flight.
+
+    Raises:
+        ValueError: `concurrency` is less than 1.
     """
 
     def __init__(
@@ -70,13 +80,19 @@ class Service:
         name: str | None = None,
         max_clients: int | None = None,
         ignore_attributes: str | Iterable[str] | None = None,
+        concurrency: int | None = None,
+        replica: bool = False,
     ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise ValueError(f"concurrency is {concurrency}, nothing would ever be executed")
         self._name = type(self).__name__ if name is None else name
         self._max_clients = int(max_clients) if max_clients is not None and max_clients > 0 else -1
         self._ignored: set[str] = set(_IGNORED)
         self._tasks: list[Any] = []
+        self.__concurrency = concurrency
         self.__session: ServiceSession | None = None
         self.__address: str | None = None
+        self.__replica = replica
         if ignore_attributes is not None:
             names = ignore_attributes
             self.ignore_attributes(*([names] if isinstance(names, str) else names))
@@ -119,7 +135,7 @@ class Service:
 
     def identity(self) -> dict[str, Any]:
         """Who the Service says it is: its name, and what it offers."""
-        return {
+        identity = {
             "type": "service",
             "name": self._name,
             "attributes": self.__offers(),
@@ -127,6 +143,7 @@ class Service:
             "language": f"Python {platform.python_version()}",
             "os": f"{platform.system()} {platform.release()} {platform.machine()}",
         }
+        return {**identity, "replica": True} if self.__replica else identity
 
     @staticmethod
     def set_logging_level(level: Union[str, int]) -> bool:  # noqa: UP007 - its text is 1.x's
@@ -171,6 +188,29 @@ class Service:
 
     def connection_restored(self) -> None:
         """Called in a thread when a lost connection has been made again. Override it."""
+
+    def progress(self, value: float, total: float | None = None, message: str = "") -> None:
+        """Tell the Client whose request is being executed how far it is.
+
+        Args:
+            value: How much is done.
+            total: How much there is to do; None if that is not known.
+            message: A word about what is being done.
+
+        Raises:
+            RuntimeError: No request is being executed here.
+        """
+        request = current_request.get()
+        if request is None:
+            raise RuntimeError("progress() is for methods that a Client has called")
+        request.progress(value, total, message)
+
+    def waiting(self) -> int:
+        """How many requests wait: in line, or for a thread.
+
+        Clients can ask for it where requests wait in line, and don't wait themselves for that.
+        """
+        return 0 if self.__session is None else self.__session.waiting
 
     def emit_notification(self, *args: Any, **kwargs: Any) -> None:
         """Send a notification to every Client that is linked, from any thread.
@@ -230,7 +270,7 @@ class Service:
         Raises:
             ConnectionError: The Manager can't be reached, or its certificate is not trusted.
             TimeoutError: It can't be reached in time.
-            NameError: There is a Service of that name on it already.
+            NameError: There is a Service of that name on it already, and the two do not share it.
             ValueError: It refuses the Service (a wrong password, an untrusted host), or both
                 kinds of password are given.
         """
@@ -268,7 +308,7 @@ class Service:
             raise RuntimeError(f"{self!r} is running already")
         if name is not None:
             self._name = name
-        session = ServiceSession(self, self._ignored | (_OWN - self.__overridden()), options)
+        session = ServiceSession(self, self.__hidden(), self.__concurrency, options)
         self.__address = options.address
 
         def begin() -> list[Any]:
@@ -283,12 +323,19 @@ class Service:
     def __connected(self) -> bool:
         return self.__session is not None and self.__session.is_connected
 
-    def __overridden(self) -> set[str]:
-        return {name for name in _OWN if getattr(type(self), name) is not getattr(Service, name)}
+    def __hidden(self) -> set[str]:
+        """The attributes that are no Client's to ask for."""
+        kind, mine = type(self), vars(self)
+        own = {n for n in _OWN if n not in mine and getattr(kind, n) is getattr(Service, n)}
+        if self.__concurrency is not None or any(
+            lane_of(inspect.getattr_static(kind, name, None)) is not None for name in dir(kind)
+        ):
+            own.discard("waiting")
+        return self._ignored | own
 
     def __offers(self) -> dict[str, Any]:
         offers: dict[str, Any] = {}
-        ignored = self._ignored | (_OWN - self.__overridden())
+        ignored = self.__hidden()
         for name in dir(self):
             if name.startswith("_") or name in ignored:
                 continue

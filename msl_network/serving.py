@@ -1,63 +1,32 @@
-"""The engine of a Service: requests come in, methods run, replies go out."""
+"""The engine of a Service: its connection, and what comes when that is lost."""
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import threading
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import loop_thread
 from .asking import Ask, ask_nobody
-from .constants import GOODBYE, MANAGER, SHUTDOWN_SERVICE, SHUTDOWN_TIMEOUT, WORKERS
+from .constants import CANCEL, GONE, GOODBYE, MANAGER, SHUTDOWN_TIMEOUT, TAKEN
 from .device import ConnectOptions, connect_device
 from .escaping import escaped
+from .executing import Executor
+from .introducing import introduce
 from .line_socket import LineSocket
 from .reconnecting import Comeback
 from .wire.framing import LineTooLongError
-from .wire.messages import (
-    Message,
-    MessageError,
-    describe_error,
-    error_line,
-    parse,
-    result_line,
-)
+from .wire.messages import Message, MessageError, error_line, parse
 from .workers import NoThreadError, Workers
 
 if TYPE_CHECKING:
     from .service import Service
 
-__all__ = ["Request", "ServiceSession", "current_request"]
+__all__ = ["ServiceSession"]
 
 logger = logging.getLogger(__package__)
-
-_HERE = __file__
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request of a Client.
-
-    Attributes:
-        requester: The network name of the Client.
-        attribute: What it asks for.
-        uid: The uid of the request.
-    """
-
-    requester: str
-    attribute: str
-    uid: str
-    # a reply on another connection could be taken for that of a later request
-    _connection: LineSocket = field(repr=False, compare=False)
-
-
-current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
 
 
 class ServiceSession:
@@ -69,13 +38,18 @@ class ServiceSession:
         ended: Done when the connection has ended for good and everything has been cleaned up.
     """
 
-    def __init__(self, service: "Service", ignored: set[str], options: ConnectOptions) -> None:
+    def __init__(
+        self,
+        service: "Service",
+        ignored: set[str],
+        concurrency: int | None,
+        options: ConnectOptions,
+    ) -> None:
         self.port: int | None = None
         self.thread_id = threading.get_ident()
         self.ended: Future[None] = Future()
         self.ended.set_running_or_notify_cancel()  # who waits for it can't cancel it
         self._service = service
-        self._ignored = ignored
         self._options = options
         self._credentials = options.credentials()
         self._loop = asyncio.get_running_loop()
@@ -90,14 +64,9 @@ class ServiceSession:
             self._ended,
         )
         self._leaving = False
-        self._threads = Workers(service.name, WORKERS)
+        self._executor = Executor(service, ignored, concurrency, self.close)
         # one thread, so that what is handled first is what happened first
         self._handler_thread = Workers(f"{service.name}-handlers", 1)
-        self._running = 0
-        self._count = threading.Lock()  # of how many are running
-        self._idle = asyncio.Event()
-        self._shutting_down = False
-        self._on_loop: dict[str, bool] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
 
     async def connect(self, ask: Ask, begin: Callable[[], list[Any]]) -> None:
@@ -111,10 +80,15 @@ class ServiceSession:
         Raises:
             As `device.connect_device`.
         """
+        alone = False
 
-        async def identity() -> dict[str, Any]:
+        async def identity(question: Message) -> dict[str, Any]:
+            nonlocal alone
             # a property may ask the instrument, and that may take its time
-            return await loop_thread.in_thread(self._service.identity)
+            fields = await loop_thread.in_thread(introduce, self._service, question)
+            if "replicas" not in question.features:
+                alone = fields.pop("replica", False)
+            return fields
 
         def receive(connection: LineSocket) -> "ServiceSession":
             self._connection = connection
@@ -123,12 +97,25 @@ class ServiceSession:
                 self._keep(asyncio.ensure_future(task))
             return self
 
-        await connect_device(self._options, self._credentials, identity, receive, ask)
+        try:
+            await connect_device(self._options, self._credentials, identity, receive, ask)
+        except NameError as error:
+            if not alone:
+                raise
+            raise NameError(
+                f"{error}, which lets no two Services share a name. Start this one with another "
+                f"name, or use a newer Manager"
+            ) from None
 
     @property
     def is_connected(self) -> bool:
         """Whether the Manager can be reached."""
         return self._connection is not None and not self._connection.is_closing
+
+    @property
+    def waiting(self) -> int:
+        """How many requests have not begun."""
+        return self._executor.waiting
 
     def send(self, line: bytes) -> None:
         """Send a line, from any thread. Lost while there is no connection."""
@@ -157,18 +144,35 @@ class ServiceSession:
             if not error.is_reply:
                 self.send(error_line(ValueError(str(error)), uid=error.uid))
             return
-        # a Client can ask for an attribute of that name, and is passed on with the Service's name
-        if message.attribute == GOODBYE and message.service == MANAGER:
-            self._comeback.is_stopped = True
-            if self._connection is not None:
-                self._connection.lost_reason = message.reason()
-            return
         if message.is_reply or message.error:
             if message.error:
                 text = escaped(message.error_text())
                 logger.error("%s sent an error: %s", escaped(message.requester or ""), text)
             return
-        self._execute(message)
+        if (attribute := message.attribute or "").startswith("__"):
+            self._told(attribute, message)
+        elif self._connection is not None:
+            self._executor.execute(message, self._connection)
+
+    def _told(self, attribute: str, message: Message) -> None:
+        """Handle what the Manager tells, of itself or of a Client."""
+        requester, uid = message.requester or "", message.uid or ""
+        if attribute == CANCEL:
+            self._executor.cancel(requester, uid)
+        elif attribute == TAKEN:
+            with contextlib.suppress(ValueError):  # what is no number, to Python
+                match message.positional():
+                    case [int(count)]:
+                        self._executor.taken(requester, uid, count)
+        # a Client can ask for an attribute of that name, and is passed on with the Service's name
+        elif attribute == GONE and message.service == MANAGER:
+            self._executor.gone(requester)
+        elif attribute == GOODBYE and message.service == MANAGER:
+            self._comeback.is_stopped = True
+            if self._connection is not None:
+                self._connection.lost_reason = message.reason()
+        elif self._connection is not None:
+            self._executor.execute(message, self._connection)  # which refuses it
 
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
         """See `connection.Receiver`."""
@@ -181,6 +185,7 @@ class ServiceSession:
         reason = error or (self._connection.lost_reason if self._connection else None)
         text = f"{address} closed the connection"
         lost = ConnectionAbortedError(f"{text}: {reason}" if reason else text)
+        self._executor.gone()
         if not self._leaving:
             self._handle(self._service.connection_lost, lost)
         self._comeback.lost(lost)
@@ -208,143 +213,6 @@ class ServiceSession:
             handler(*args)
         except (Exception, SystemExit):
             logger.exception("the %s of %r failed", handler.__name__, self._service.name)
-
-    # --- requests ------------------------------------------------------------------------
-
-    def _execute(self, message: Message) -> None:
-        attribute = message.attribute or ""
-        connection = self._connection
-        assert connection is not None  # noqa: S101 - it is the one that the line came on
-        request = Request(message.requester or "", attribute, message.uid or "", connection)
-        if attribute.startswith("_"):
-            refusal: Exception = PermissionError("Cannot request a private attribute")
-        elif not attribute or attribute in self._ignored:
-            refusal = AttributeError(
-                f"{self._service.name!r} service has no attribute {attribute!r}"
-            )
-        elif self._shutting_down:
-            refusal = ConnectionAbortedError(f"{self._service.name!r} service is shutting down")
-        else:
-            with self._count:
-                self._running += 1
-            if attribute == SHUTDOWN_SERVICE:
-                self._keep(self._loop.create_task(self._shut_down(request, message)))
-            elif self._runs_on_loop(attribute):
-                self._start_on_loop(request, lambda: self._call(message))
-            else:
-                try:
-                    self._threads.submit(self._run_in_thread, request, message)
-                except NoThreadError as error:
-                    self._finish_request(request, self._failure(request, error))
-            return
-        logger.warning("%s requested %r: %s", escaped(request.requester), attribute, refusal)
-        self._fail(request, refusal)
-
-    def _runs_on_loop(self, attribute: str) -> bool:
-        known = self._on_loop.get(attribute)
-        if known is None:
-            # looked up on the class, since looking at the Service itself may run a property
-            method = inspect.getattr_static(type(self._service), attribute, None)
-            known = inspect.iscoroutinefunction(getattr(method, "__func__", method))
-            if method is not None:
-                self._on_loop[attribute] = known
-        return known
-
-    def _run_in_thread(self, request: Request, message: Message) -> None:
-        token = current_request.set(request)
-        try:
-            result = self._call(message)
-            if inspect.isawaitable(result):
-                self._loop.call_soon_threadsafe(self._start_on_loop, request, lambda: result)
-                return
-            line = self._reply(request, result)
-        except BaseException as error:
-            # SystemExit and KeyboardInterrupt too: whoever asked is told, the thread goes on
-            line = self._failure(request, error)
-        finally:
-            current_request.reset(token)
-        self._finish_request(request, line)
-
-    def _call(self, message: Message) -> Any:
-        value = getattr(self._service, message.attribute or "")
-        if callable(value):
-            return value(*message.positional(), **message.keywords())
-        return value
-
-    def _start_on_loop(self, request: Request, call: Callable[[], Awaitable[Any]]) -> None:
-        self._keep(self._loop.create_task(self._run_on_loop(request, call)))
-
-    async def _run_on_loop(self, request: Request, call: Callable[[], Awaitable[Any]]) -> None:
-        token = current_request.set(request)
-        try:
-            line = self._reply(request, await call())
-        except BaseException as error:
-            line = self._failure(request, error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
-        finally:
-            current_request.reset(token)
-            self._finish_request(request, line)
-
-    async def _shut_down(self, request: Request, message: Message) -> None:
-        try:
-            result = await loop_thread.in_thread(self._call, message)
-            if inspect.isawaitable(result):
-                result = await result
-            line = self._reply(request, result)
-        except BaseException as error:
-            self._finish_request(request, self._failure(request, error))
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            return
-        if self._shutting_down:
-            # somebody else's request was first, and waits for this one to finish
-            self._finish_request(request, line)
-            return
-        self._shutting_down = True
-        with self._count:
-            others = self._running > 1
-        if others:
-            await self._idle.wait()
-        request._connection.send(line)
-        self.close()
-
-    def _reply(self, request: Request, result: Any) -> bytes:
-        return result_line(result, requester=request.requester, uid=request.uid)
-
-    def _failure(self, request: Request, error: BaseException) -> bytes:
-        logger.info("%s", escaped(f"{describe_error(error)} [{request.attribute}]"))
-        # the frames of this file are not the user's to read
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename != _HERE]
-        lines = [
-            "Traceback (most recent call last):\n",
-            *traceback.format_list(own),
-            *traceback.format_exception_only(error),
-        ]
-        return error_line(
-            error,
-            requester=request.requester,
-            uid=request.uid,
-            traceback="".join(lines).splitlines() if own else [],
-        )
-
-    def _fail(self, request: Request, error: Exception) -> None:
-        line = error_line(error, requester=request.requester, uid=request.uid)
-        request._connection.send(line)
-
-    def _finish_request(self, request: Request, line: bytes) -> None:
-        """Send a reply; from the thread that has it."""
-        connection = request._connection
-        # of many replies, what is written while the loop wakes up leaves in one write
-        send = connection.send_later if self._running > 1 else connection.send
-        send(line)
-        # counted after it has been sent, which a shutdown waits for
-        with self._count:
-            self._running -= 1
-            left = self._running
-        if self._shutting_down and left == 1:
-            self._loop.call_soon_threadsafe(self._idle.set)
 
     # --- the end -------------------------------------------------------------------------
 
@@ -374,6 +242,6 @@ class ServiceSession:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
-        self._threads.close()
+        await self._executor.close(SHUTDOWN_TIMEOUT)
         if not self.ended.done():
             self.ended.set_result(None)

@@ -38,6 +38,11 @@ class Workers:
         self._threads = 0
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread."""
+        return max(0, -self._free)
+
     def submit(self, job: Callable[..., None], *args: Any) -> None:
         """Run a function on a thread. It must not raise.
 

@@ -12,11 +12,13 @@ from .. import loop_thread
 from ..asking import Ask, Question, ask_in_terminal
 from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, RECONNECT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
+from .calls import call_options, yields
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .links import LinkState
 from .reply import waited_for
 from .session import Session
+from .stream import AsyncStream
 
 __all__ = ["AsyncClient", "AsyncLink", "connect"]
 
@@ -262,10 +264,21 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-async def _send(
-    _: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+def _send(
+    owner: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Send a request; whoever can send one keeps the Client connected."""
-    timeout = kwargs.pop("timeout", None)
-    safe = kwargs.pop("safe_to_repeat", False)
-    return await state.request(name, args, kwargs, timeout, safe)
+    """Send a request; whoever can send one keeps the Client connected.
+
+    Returns:
+        What can be awaited, or iterated over if the method yields.
+    """
+    options = call_options(kwargs, _running_loop())
+    if yields(state, name):
+        timeout = options.pop("timeout")
+        reply = state.request(name, args, kwargs, **options, stream=True)
+        return AsyncStream(reply, timeout, owner)
+
+    async def call() -> Any:
+        return await state.request(name, args, kwargs, **options)
+
+    return call()

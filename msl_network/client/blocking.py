@@ -12,11 +12,14 @@ from ..asking import Ask, ask_in_terminal, wait, wait_and_answer
 from ..constants import CONNECT_TIMEOUT, MANAGER, PORT, RECONNECT, SHUTDOWN_SERVICE
 from ..device import ConnectOptions
 from .aio import AsyncClient, AsyncLink, ask_in_thread
+from .bar import result_with_bar
+from .calls import call_options, yields
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .links import LinkState
 from .reply import Reply
 from .session import Session
+from .stream import Stream
 
 __all__ = ["Client", "Link", "connect", "filter_client_connect_kwargs"]
 
@@ -213,6 +216,9 @@ class Link(LinkFace):
     A request that is in flight when the connection is lost fails: nobody knows whether it has been
     executed. With `safe_to_repeat=True` (reading a value is, stepping a motor is not) it waits
     until the connection and the Service are back, and is sent again.
+
+    A method that reports its progress shows a bar while it is waited for, unless its reports are
+    taken with `on_progress=function`, which is called with the value, the total and a message.
     """
 
     def __init__(self, client: Client, state: LinkState) -> None:
@@ -289,14 +295,19 @@ class Link(LinkFace):
 
 
 def _send(
-    _: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    owner: object, state: LinkState, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Send a request; whoever can send one keeps the Client connected."""
     asynchronous = kwargs.pop("asynchronous", False)
-    timeout = kwargs.pop("timeout", None)
-    safe = kwargs.pop("safe_to_repeat", False)
-    reply = state.request(name, args, kwargs, timeout, safe)
-    return reply if asynchronous else _result(reply)
+    options = call_options(kwargs, None)
+    if yields(state, name) and not asynchronous:
+        timeout = options.pop("timeout")
+        reply = state.request(name, args, kwargs, **options, stream=True)
+        return Stream(reply, timeout, owner)
+    reply = state.request(name, args, kwargs, **options)
+    if asynchronous:
+        return reply
+    return _result(reply) if reply.on_progress else result_with_bar(reply)
 
 
 def _ignore(*_: Any, **__: Any) -> None:

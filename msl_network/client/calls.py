@@ -1,13 +1,17 @@
 """A Service's attributes as they look on a link: functions with a signature and a docstring."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from ..escaping import escaped
+from .docs import attribute_doc
 from .errors import UnknownAttributeError
 from .links import LinkState
+from .notifier import Handler
 from .signature import parse_signature
 
-__all__ = ["attribute_names", "check_attribute", "remote_callable"]
+__all__ = ["attribute_names", "call_options", "check_attribute", "remote_callable", "yields"]
 
 
 def remote_callable(state: LinkState, name: str, send: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,18 +31,21 @@ def remote_callable(state: LinkState, name: str, send: Callable[..., Any]) -> Ca
     def call(*args: Any, **kwargs: Any) -> Any:
         return send(args, kwargs)
 
-    call.__name__, call.__qualname__ = name, f"{state.service}.{name}"
+    # what comes over the network is shown, and must not act on a terminal
+    shown = escaped(name)
+    call.__name__, call.__qualname__ = shown, f"{state.service}.{shown}"
+    of = f"of the Service {state.service!r}"
+    doc = attribute_doc(state.identity, name)
     if signature is not None:
         call.__signature__ = signature  # type: ignore[attr-defined]
-        call.__doc__ = f"A method of the Service {state.service!r}."
+        call.__doc__ = doc or f"A method {of}."
     elif isinstance(offer, str) and offer.startswith("("):
-        call.__doc__ = f"{name}{offer}\n\nA method of the Service {state.service!r}."
+        call.__doc__ = f"{shown}{escaped(offer)}\n\n{doc or f'A method {of}.'}"
     elif offer is None:
-        call.__doc__ = f"An attribute of the Service {state.service!r}."
+        call.__doc__ = f"An attribute {of}."
     else:
-        call.__doc__ = (
-            f"An attribute of the Service {state.service!r}, {offer!r} when the link was made."
-        )
+        value = f"An attribute {of}, {offer!r} when the link was made."
+        call.__doc__ = f"{doc}\n\n{value}" if doc else value
     return call
 
 
@@ -62,5 +69,28 @@ def check_attribute(state: LinkState, name: str) -> None:
     if offered and name not in offered:
         raise UnknownAttributeError(
             f"The {state.service!r} service has no attribute {name!r}. "
-            f"It has: {', '.join(sorted(offered))}"
+            f"It has: {', '.join(sorted(map(escaped, offered)))}"
         )
+
+
+def call_options(kwargs: dict[str, Any], loop: asyncio.AbstractEventLoop | None) -> dict[str, Any]:
+    """Take the keyword arguments that are about a call, and not the Service's, out of the others.
+
+    Args:
+        kwargs: The keyword arguments of a call.
+        loop: The loop on which a handler is called; None for a thread of its own.
+
+    Returns:
+        What `LinkState.request` takes of them.
+    """
+    options = {"timeout": kwargs.pop("timeout", None)}
+    if "safe_to_repeat" in kwargs:
+        options["safe_to_repeat"] = kwargs.pop("safe_to_repeat")
+    if (function := kwargs.pop("on_progress", None)) is not None:
+        options["on_progress"] = Handler(function, loop)
+    return options
+
+
+def yields(state: LinkState, name: str) -> bool:
+    """Whether an attribute is a method that yields, whose items can be had one by one."""
+    return name in state.identity.get("streams", ()) and "stream" in state.identity["features"]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .calls import attribute_names, check_attribute, remote_callable
+from .docs import LinkDoc, attribute_doc, service_doc
 from .links import LinkState
 from .notifier import Handler
 from .session import Session
@@ -89,6 +90,10 @@ class LinkFace:
         self._owner = owner
         self._callables: dict[str, Callable[..., Any]] = {}
 
+    def __init_subclass__(cls) -> None:
+        # `help(link)` and `link?` tell of the Service
+        cls.__doc__ = LinkDoc(cls.__doc__)  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         where = f"{self.service_name}[{self.service_address}]"
         if self._state.session is None:
@@ -145,6 +150,18 @@ class LinkFace:
         return attributes
 
     @property
+    def service_doc(self) -> str:
+        """The docstring of the Service; empty where it has none, or does not tell it."""
+        return service_doc(self._state.identity)
+
+    @property
+    def service_docs(self) -> dict[str, str]:
+        """The docstrings of what the Service offers, by name, where there are ones."""
+        identity = self._state.identity
+        docs = {name: attribute_doc(identity, name) for name in self.service_attributes}
+        return {name: doc for name, doc in docs.items() if doc}
+
+    @property
     def service_language(self) -> str:
         """The programming language of the Service."""
         return str(self._state.identity.get("language", "unknown"))
@@ -158,3 +175,8 @@ class LinkFace:
     def service_max_clients(self) -> int:
         """Most Clients that can be linked with the Service; -1 for no limit."""
         return int(self._state.identity.get("max_clients", -1))
+
+    @property
+    def service_replicas(self) -> int:
+        """How many Services shared the name when the link was made."""
+        return int(self._state.identity.get("replicas", 1))

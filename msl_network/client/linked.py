@@ -215,6 +215,16 @@ class LinkedClient:
         return self._last_link.service_attributes
 
     @property
+    def service_doc(self) -> str:
+        """The docstring of the Service; empty where it has none, or does not tell it."""
+        return self._last_link.service_doc
+
+    @property
+    def service_docs(self) -> dict[str, str]:
+        """The docstrings of what the Service offers, by name, where there are ones."""
+        return self._last_link.service_docs
+
+    @property
     def service_language(self) -> str:
         """The programming language of the Service."""
         return self._last_link.service_language
@@ -228,6 +238,11 @@ class LinkedClient:
     def service_max_clients(self) -> int:
         """Most Clients that can be linked with the Service; -1 for no limit."""
         return self._last_link.service_max_clients
+
+    @property
+    def service_replicas(self) -> int:
+        """How many Services shared the name when the link was made."""
+        return self._last_link.service_replicas
 
     def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
         """Lock the Service: `Link.acquire_lock`."""

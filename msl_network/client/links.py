@@ -51,9 +51,16 @@ class LinkState:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         timeout: float | None = None,
-        safe_to_repeat: bool = False,
+        **more: Any,
     ) -> Reply[Any]:
         """Send a request to the Service, or for `shutdown_service` the last one.
+
+        Args:
+            attribute: What it is asked for.
+            args: The positional arguments.
+            kwargs: The keyword arguments.
+            timeout: Seconds until the reply fails with a TimeoutError; None for never.
+            more: Further keyword arguments of `Session.request`.
 
         Raises:
             AttributeError: The link has been broken.
@@ -61,9 +68,7 @@ class LinkState:
             TypeError: An argument can't be written as JSON.
         """
         session = self._session(attribute)
-        reply = session.request(
-            self.service, attribute, args, kwargs, timeout=timeout, safe_to_repeat=safe_to_repeat
-        )
+        reply = session.request(self.service, attribute, args, kwargs, timeout=timeout, **more)
         if attribute == SHUTDOWN_SERVICE:
             reply.add_done_callback(self._break_unless_failed)
         return reply

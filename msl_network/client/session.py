@@ -10,11 +10,11 @@ they are held until the connection is back, and the link with their Service.
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import itertools
 import logging
 import platform
 from collections.abc import Callable, Coroutine
-from concurrent.futures import InvalidStateError
 from typing import Any, Self
 
 from .. import loop_thread
@@ -23,10 +23,12 @@ from ..constants import (
     DISCONNECT_REQUEST,
     GOODBYE,
     HOSTNAME,
+    ITEMS,
     LINKED,
     MANAGER,
-    SHUTDOWN_MANAGER,
+    PROGRESS,
     SHUTDOWN_TIMEOUT,
+    TAKEN,
 )
 from ..device import ConnectOptions, connect_device
 from ..escaping import escaped
@@ -36,22 +38,15 @@ from ..wire.framing import LineTooLongError
 from ..wire.handshake import is_manager_name
 from ..wire.messages import Message, MessageError, error_line, parse, request_line, result_line
 from .errors import RemoteError
+from .in_flight import InFlight, settle
 from .links import LinkState
 from .notifier import Handler, Notifier
 from .reply import Reply
+from .stream import Items
 
 __all__ = ["Session"]
 
 logger = logging.getLogger(__package__)
-
-DECODE_ON_LOOP = 256 * 1024
-"""Largest reply in bytes that is decoded on the loop; decoding more would hold up the others."""
-
-# 1.x leaves the uid out of its replies to anything else that the Manager itself is asked for
-_REPLIES_WITH_UID = ("identity", "link", "unlink", "acquire_lock", "release_lock")
-
-# the end of the connection is the answer
-_ENDS_WITH_IT = (DISCONNECT_REQUEST, SHUTDOWN_MANAGER)
 
 
 class Session:
@@ -81,9 +76,9 @@ class Session:
         self._loop = loop_thread.get_loop()
         self.notifier = Notifier(self._loop)
         self._credentials = options.credentials()
-        self._replies: dict[str, Reply[Any]] = {}
-        # of these, those that are sent when their Service can be reached again
-        self._held: dict[str, Reply[Any]] = {}
+        self._in_flight = InFlight(
+            options.address, self._loop, self._send, self._can, self._complained
+        )
         self._uids = itertools.count(1)
         self._connection: LineSocket | None = None
         self._lost: LineSocket | None = None
@@ -130,7 +125,7 @@ class Session:
             self.port = int(connection.info("sockname")[1])
             return self
 
-        async def identity() -> dict[str, Any]:
+        async def identity(_: Message) -> dict[str, Any]:
             return self.identity()
 
         await connect_device(self.options, self._credentials, identity, receive, ask)
@@ -171,6 +166,8 @@ class Session:
         *,
         timeout: float | None = None,
         safe_to_repeat: bool = False,
+        on_progress: Handler | None = None,
+        stream: bool = False,
     ) -> Reply[Any]:
         """Send a request, from any thread.
 
@@ -182,11 +179,17 @@ class Session:
             timeout: Seconds until the reply fails with a TimeoutError; None for never.
             safe_to_repeat: Whether it may be executed more than once: it waits for a connection
                 that is lost, and is sent again when the reply may have been.
+            on_progress: Called with the value, the total and the message of a report of progress.
+            stream: Whether the items of a method that yields are wanted one by one: in the
+                `items` of the reply, which is the end of them.
 
         Raises:
             ConnectionError: The Client is disconnected.
             TypeError: An argument can't be written as JSON.
+            ValueError: It is a stream that is said to be safe to repeat.
         """
+        if stream and safe_to_repeat:
+            raise ValueError(f"The items of {service}.{attribute} would come twice")
         connection = self._connection
         away = connection is None or connection.is_closing
         if away and not (safe_to_repeat and self._comeback.is_expected):
@@ -195,15 +198,22 @@ class Session:
                 text += "trying to connect again, "
             raise ConnectionError(f"{text}cannot send request to {service!r}")
         uid = str(next(self._uids))
-        line = request_line(attribute, args, kwargs, service=service, uid=uid)
-        reply: Reply[Any] = Reply(uid, service, attribute, self._give_up)
+        if stream:
+            line = request_line(attribute, args, kwargs, service=service, uid=uid, stream=True)
+        else:
+            line = request_line(attribute, args, kwargs, service=service, uid=uid)
+        reply: Reply[Any] = Reply(uid, service, attribute, self._in_flight.give_up)
         reply.line = line if safe_to_repeat else None
         reply.connection = connection
+        reply.on_progress = on_progress
+        if stream:
+            reply.items = Items(functools.partial(self._taken, service, uid))
         # a lone request is sent at once; of many, what is written while the loop wakes up leaves
         # in one write
-        many = bool(self._replies)
-        self._replies[uid] = reply
+        many = len(self._in_flight) > 0
+        self._in_flight.add(reply, timeout)
         if connection is not None and not away:
+            reply.sent = True
             try:
                 if many:
                     connection.send_later(line)
@@ -212,8 +222,6 @@ class Session:
             except BaseException:
                 reply.cancel()  # an interrupt: nobody will wait for it
                 raise
-        if timeout is not None:
-            self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
         if away or self._lost is connection:
             # it was lost between the look above and the note of this reply
             self._loop.call_soon_threadsafe(self._not_sent, reply, connection)
@@ -275,20 +283,20 @@ class Session:
         with contextlib.suppress(ValueError):  # another thread may have been first
             self.links.remove(state)
 
-    def _set_timeout(self, reply: Reply[Any], timeout: float) -> None:
-        if not reply.done():
-            timer = self._loop.call_later(timeout, self._expired, reply, timeout)
-            reply.add_done_callback(lambda _: self._loop.call_soon_threadsafe(timer.cancel))
+    def _send(self, line: bytes) -> bool:
+        return self._connection is not None and self._connection.send(line)
 
-    def _expired(self, reply: Reply[Any], timeout: float) -> None:
-        self._give_up(reply)
-        _settle(reply, TimeoutError(f"{reply.request} did not reply within {timeout:g} seconds"))
+    def _taken(self, service: str, uid: str, count: int) -> None:
+        """Tell a Service how many of its items have been taken; from any thread."""
+        self._send(request_line(TAKEN, [count], service=service, uid=uid))
 
-    def _give_up(self, reply: Reply[Any]) -> None:
-        self._held.pop(reply.uid, None)
-        # what a 1.x Manager answers without a uid keeps its place in the line
-        if reply.service != MANAGER or reply.attribute in _REPLIES_WITH_UID:
-            self._replies.pop(reply.uid, None)
+    def _can(self, service: str, feature: str) -> bool:
+        """Whether a Service to which there is a link knows a feature."""
+        return any(
+            feature in state.identity.get("features", ())
+            for state in tuple(self.links)
+            if state.service == service
+        )
 
     # --- Receiver ------------------------------------------------------------------------
 
@@ -302,9 +310,13 @@ class Session:
         if message.is_notification:
             self._notify(message)
         elif message.is_reply or message.error:
-            self._reply_received(message, line)
-        elif message.attribute in (GOODBYE, LINKED):
-            self._told(message)
+            is_served = message.replicas > 0
+            hold = is_served or self._comeback.is_expected
+            away = self._in_flight.received(message, line, hold=hold)
+            if away is not None:
+                self._hold(away, is_served=is_served)
+        elif (attribute := message.attribute or "").startswith("__"):
+            self._told(attribute, message)
         elif message.attribute is not None:
             self._spawn(self._answer_manager(message))
 
@@ -324,12 +336,10 @@ class Session:
         for state in tuple(self.links):
             state.is_lost = True
         lost = self._lost_error(error)
-        # of a copy: a thread may just be adding one
-        replies = list(self._replies.values())
-        if any(reply.attribute in _ENDS_WITH_IT for reply in replies):
+        if self._in_flight.ends_the_connection:
             self._comeback.is_stopped = self._leaving = True
-        for reply in replies:
-            self._not_sent(reply, self._connection, lost)
+        comes_back = self._comeback.is_expected
+        self._in_flight.lost(self._connection, lost, comes_back=comes_back)
         if not self._leaving:
             self._call(self.on_lost, lost)
         self._comeback.lost(lost)
@@ -341,61 +351,39 @@ class Session:
 
     def _invalid(self, error: MessageError) -> None:
         logger.error("Manager[%s] sent an invalid message: %s", self.options.address, error)
-        reply = self._replies.pop(error.uid, None)
-        if reply is not None:
-            _settle(reply, ValueError(f"Invalid reply: {error}"))
+        self._in_flight.invalid(error)
 
-    def _reply_received(self, message: Message, line: bytes) -> None:
-        reply = self._replies.pop(message.uid, None) if message.uid else self._oldest(message)
-        if reply is None or reply.done():
-            return
-        if message.error:
-            if reply.line is not None and self._is_away(reply, message):
-                self._hold(reply)
-                return
-            _settle(
-                reply,
-                RemoteError(
-                    self.options.address,
-                    message.message or message.error_text(),
-                    traceback="\n".join(message.traceback),
-                    service=reply.service,
-                    attribute=reply.attribute,
-                ),
-            )
-        elif len(line) > DECODE_ON_LOOP:
-            decoding = self._loop.create_task(loop_thread.in_thread(_decode, message))
-            decoding.add_done_callback(lambda d: _settle(reply, d.result()))
-        else:
-            _settle(reply, _decode(message))
+    def _complained(self, message: Message) -> None:
+        """The Manager tells of an error that is no reply."""
+        logger.error("Manager[%s]: %s", self.options.address, escaped(message.error_text()))
+        if self._connection and is_manager_name(message.requester or ""):
+            # it says so itself, and closes the connection
+            self._connection.lost_reason = escaped(message.error_text())
 
-    def _oldest(self, message: Message) -> Reply[Any] | None:
-        """The request that a reply without a uid is for: 1.x answers such ones in their order."""
-        for uid, reply in self._replies.items():
-            if (reply.service == MANAGER and reply.attribute not in _REPLIES_WITH_UID) or (
-                message.error and f"{reply.service!r} Service is not" in (message.message or "")
-            ):
-                return self._replies.pop(uid)
-        if message.error:
-            logger.error("Manager[%s]: %s", self.options.address, escaped(message.error_text()))
-            if self._connection and is_manager_name(message.requester or ""):
-                # the Manager says so itself, and closes the connection
-                self._connection.lost_reason = escaped(message.error_text())
-        return None
-
-    def _told(self, message: Message) -> None:
-        """The Manager ends for good, or a Service is back."""
-        if message.attribute == GOODBYE:
+    def _told(self, attribute: str, message: Message) -> None:
+        """Handle what a Service tells of a request, or the Manager of itself or a Service."""
+        if attribute == GOODBYE:
             self._comeback.is_stopped = True
             if self._connection is not None:
                 self._connection.lost_reason = message.reason()
             return
         try:
-            match message.positional():
-                case [str(service), {"attributes": dict()} as identity]:
-                    self._linked_again(service, identity)
+            args = message.positional()
         except ValueError as error:
             self._invalid(MessageError(str(error)))
+            return
+        if attribute == LINKED:
+            match args:
+                case [str(service), {"attributes": dict()} as identity]:
+                    self._linked_again(service, identity)
+            return
+        reply = self._in_flight.get(message.uid)
+        if reply is None:
+            return
+        if attribute == PROGRESS:
+            reply.report(args, self.notifier)
+        elif attribute == ITEMS and reply.items is not None:
+            reply.items.add(args)
 
     async def _answer_manager(self, message: Message) -> None:
         """Answer the Manager that asks for a login in the middle of the session."""
@@ -440,7 +428,7 @@ class Session:
 
     async def _relink_all(self) -> None:
         services = {state.service for state in self.links}
-        services |= {reply.service for reply in list(self._held.values())}
+        services |= self._in_flight.held_for
         found = await asyncio.gather(*[self._relink(service) for service in services])
         for service, is_linked in zip(services, found, strict=True):
             if not is_linked:
@@ -478,9 +466,9 @@ class Session:
             except (RemoteError, OSError) as error:
                 if self.is_connected:
                     logger.error("not linked again with %r: %s", service, error)
-                    for reply in self._held_for(service):
-                        self._replies.pop(reply.uid, None)
-                        _settle(reply, error)
+                    for reply in self._in_flight.take_held(service):
+                        self._in_flight.forget(reply)
+                        settle(reply, error)
             else:
                 self._linked_again(service, identity)
             finally:
@@ -495,7 +483,7 @@ class Session:
             task.cancel()
         logger.info("linked again with %r", service)
         states = [state for state in self.links if state.service == service]
-        if not states and not any(r.service == service for r in list(self._held.values())):
+        if not states and service not in self._in_flight.held_for:
             # nobody wants it any more
             with contextlib.suppress(ConnectionError):  # it may just be lost
                 self.request(MANAGER, "unlink", (service,), {})
@@ -505,60 +493,37 @@ class Session:
             self._call(state.on_restored)
         self._send_held(service)
 
-    def _is_away(self, reply: Reply[Any], message: Message) -> bool:
-        """Whether an error says that the Service is not there, or was not any more."""
-        text = message.message or ""
-        return self._comeback.is_expected and text.startswith(
-            (
-                f"ConnectionAbortedError: The {reply.service!r} service disconnected before",
-                f"ConnectionAbortedError: {reply.service!r} service is shutting down",
-                f'KeyError: "the {reply.service!r} Service is not connected to',
-            )
-        )
+    def _hold(self, reply: Reply[Any], *, is_served: bool = False) -> None:
+        """Keep a request that is safe to repeat until its Service is there again.
 
-    def _hold(self, reply: Reply[Any]) -> None:
-        """Keep a request that is safe to repeat until its Service is there again."""
-        self._replies[reply.uid] = self._held[reply.uid] = reply
-        self._relink_later(reply.service)
-
-    def _held_for(self, service: str) -> list[Reply[Any]]:
-        held = [reply for reply in list(self._held.values()) if reply.service == service]
-        # one may just be given up by another thread
-        return [reply for reply in held if self._held.pop(reply.uid, None) is not None]
+        Args:
+            reply: Its reply.
+            is_served: Whether others of that name are there.
+        """
+        self._in_flight.hold(reply)
+        if is_served or reply.service == MANAGER:
+            self._send_held(reply.service)
+        else:
+            self._relink_later(reply.service)
 
     def _send_held(self, service: str) -> None:
         connection = self._connection
-        for reply in self._held_for(service):
+        for reply in self._in_flight.take_held(service):
             if connection is not None and reply.line is not None:
-                reply.connection = connection
+                reply.connection, reply.sent = connection, True
                 connection.send(reply.line)
 
-    def _not_sent(
-        self,
-        reply: Reply[Any],
-        connection: LineSocket | None,
-        error: Exception | None = None,
-    ) -> None:
-        """Handle a request whose connection is lost."""
+    def _not_sent(self, reply: Reply[Any], connection: LineSocket | None) -> None:
+        """Handle a request that was made when its connection was just lost."""
         if reply.connection is not connection or reply.done():
             return
-        if reply.line is not None and self._comeback.is_expected:
-            self._held[reply.uid] = reply
-            if connection is not self._connection and self.is_connected:
-                # it is back already
-                if reply.service == MANAGER:
-                    self._send_held(MANAGER)
-                else:
-                    self._hold(reply)
-            return
-        self._replies.pop(reply.uid, None)
-        _settle(reply, None if reply.attribute in _ENDS_WITH_IT else error or self._lost_error())
+        comes_back = self._comeback.is_expected
+        self._in_flight.not_answered(reply, self._lost_error(), comes_back=comes_back)
+        if not reply.done() and self.is_connected:
+            self._hold(reply)  # it is back already
 
     def _ended(self, reason: Exception) -> None:
-        for reply in list(self._replies.values()):
-            _settle(reply, reason)
-        self._replies.clear()
-        self._held.clear()
+        self._in_flight.end(reason)
         self.notifier.close()
         for callback in self.on_end:
             try:
@@ -581,20 +546,3 @@ class Session:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("unexpected error", exc_info=error)
-
-
-def _settle(reply: Reply[Any], outcome: Any) -> None:
-    """Set the result or the exception of a reply that somebody may just be giving up."""
-    with contextlib.suppress(InvalidStateError):
-        if isinstance(outcome, BaseException):
-            reply.set_exception(outcome)
-        else:
-            reply.set_result(outcome)
-
-
-def _decode(message: Message) -> Any:
-    try:
-        return message.value()
-    except Exception as error:
-        # too large for the memory, or what another JSON library raises: somebody waits for it
-        return ValueError(f"Invalid reply: {error}")

@@ -2,13 +2,18 @@
 
 import ast
 import inspect
+import re
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
+
+from ..escaping import escaped
 
 __all__ = ["Source", "parse_signature"]
 
 
 class Source(str):
-    """Python source that is shown as it is: an annotation, or a default that is no literal."""
+    """Source that is shown as it is: an annotation, or a default that is no literal."""
 
     __slots__ = ()
 
@@ -28,11 +33,17 @@ def parse_signature(text: object) -> inspect.Signature | None:
     """
     if not isinstance(text, str) or not text.startswith("("):
         return None
+    return _parse(text)
+
+
+# the asynchronous face of a link makes its functions anew for each call
+@lru_cache(maxsize=256)
+def _parse(text: str) -> inspect.Signature | None:
     try:
         (function,) = ast.parse(f"def f{text}: ...").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        # `<object at 0x...>` as a default value, or another language's way to write it
-        return None
+        # an enumeration or a function as a default value, or a type of another language
+        return _parse_loosely(text)
     if not isinstance(function, ast.FunctionDef):
         return None
     try:
@@ -79,3 +90,90 @@ def _default(node: ast.expr | None) -> Any:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Source(ast.unparse(node))
+
+
+# --- what is laid out as Python does it, with something in it that is none -------------------
+
+# a text in quotes, a bracket, a sign between parameters or their parts, or anything else
+_PART = re.compile(
+    r"""'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | -> | [][(){}<>,:=] | [^][(){}<>,:='"-]+ | .""",
+    re.VERBOSE | re.DOTALL,
+)
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}", "<": ">"}
+
+
+def _parse_loosely(text: str) -> inspect.Signature | None:
+    """Read `(mode=<Mode.FAST: 1>, x: Int 32)`: the names and kinds are those of Python."""
+    parts = list(_parts(text))
+    end = parts.index((")", 0)) if (")", 0) in parts else 0
+    rest = "".join(part for part, _ in parts[end + 1 :]).strip()
+    if not end or (rest and not rest.startswith("->")):
+        return None
+    returns = Source(escaped(rest[2:].strip())) if rest else inspect.Signature.empty
+    pieces: list[list[str]] = [[""]]
+    for part, depth in parts[1:end]:
+        piece = pieces[-1]
+        if depth == 1 and part == ",":
+            pieces.append([""])
+        elif depth == 1 and part in ":=" and part not in piece and "=" not in piece:
+            piece += [part, ""]
+        else:
+            piece[-1] += part
+    try:
+        return inspect.Signature(list(_loose_parameters(pieces)), return_annotation=returns)
+    except ValueError:
+        return None
+
+
+def _parts(text: str) -> Iterator[tuple[str, int]]:
+    """The parts of a text, each with how many brackets it is in."""
+    closers: list[str] = []
+    for part in _PART.findall(text):
+        if closers and part == closers[-1]:
+            closers.pop()
+        yield part, len(closers)
+        if part in _CLOSED_BY:
+            closers.append(_CLOSED_BY[part])
+
+
+def _loose_parameters(pieces: list[list[str]]) -> Iterator[inspect.Parameter]:
+    """Make the parameters.
+
+    Raises:
+        ValueError: They are none.
+    """
+    kinds = inspect.Parameter
+    kind: Any = kinds.POSITIONAL_OR_KEYWORD
+    texts = [piece[0].strip() for piece in pieces]
+    positional_only = texts.index("/") if "/" in texts else 0
+    if pieces[0] == texts == [""]:
+        return
+    for i, (text, piece) in enumerate(zip(texts, pieces, strict=True)):
+        parts = dict(zip(piece[1::2], map(str.strip, piece[2::2]), strict=True))
+        if text in ("*", "/"):
+            kind = kinds.KEYWORD_ONLY if text == "*" else kind
+            continue
+        name = text.lstrip("*")
+        if not name.isidentifier():
+            raise ValueError(f"{name!r} is no name")
+        stars = len(text) - len(name)
+        own = (kinds.POSITIONAL_ONLY if i < positional_only else kind), kinds.VAR_POSITIONAL
+        yield inspect.Parameter(
+            name,
+            (*own, kinds.VAR_KEYWORD)[min(stars, 2)],
+            annotation=_loose(parts, ":"),
+            default=_loose(parts, "="),
+        )
+        kind = kinds.KEYWORD_ONLY if stars else kind
+
+
+def _loose(parts: dict[str, str], sign: str) -> Any:
+    text = parts.get(sign)
+    if text is None:
+        return inspect.Parameter.empty
+    if sign == "=":
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            pass
+    return Source(escaped(text))

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..connection import Connection
 from ..constants import (
+    CANCEL,
     FEATURES,
+    GONE,
     GOODBYE,
     HOSTNAME,
     LINKED,
@@ -22,7 +24,14 @@ from ..database import ConnectionsTable, HostnamesTable, UsersTable
 from ..heartbeat import keep_alive
 from ..logs import set_logging_level
 from ..wire.handshake import Authentication
-from ..wire.messages import Message, error_line, request_line, result_line
+from ..wire.messages import (
+    Message,
+    TooManyError,
+    error_line,
+    message_line,
+    request_line,
+    result_line,
+)
 from ..workers import Workers
 from .admission import Admission
 from .authentication import Brake, LoginCheck
@@ -31,7 +40,7 @@ from .listening import Visitor
 from .names import Names
 from .peer import Peer
 from .recorder import Recorder
-from .registry import ClientRecord, Registry, ServiceRecord, TooManyError
+from .registry import ClientRecord, Registry, ServiceRecord
 
 __all__ = ["ADMIN_ATTRIBUTES", "Manager", "Tables"]
 
@@ -111,7 +120,7 @@ class Manager:
         self.names = Names()
         self.logins = LoginCheck(tables.users, self._users_thread)
         self._by_client: dict[str, Peer] = {}
-        self._by_service: dict[str, Peer] = {}
+        self._by_service: dict[ServiceRecord, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -154,16 +163,20 @@ class Manager:
         """Write what the Manager asks a device."""
         more: dict[str, Any] = {}
         if attribute == "identity":
-            more = {"features": FEATURES, "heartbeat": self.limits.heartbeat}
+            more = {
+                "features": FEATURES,
+                "heartbeat": self.limits.heartbeat,
+                "identity_limit": self.limits.handshake_limit,
+            }
         return request_line(attribute, args, requester=self.network_name, **more)
 
     def registered(self, peer: Peer) -> None:
         """Note which connection a registered device has."""
         if isinstance(peer.record, ServiceRecord):
-            self._by_service[peer.record.name] = peer
+            self._by_service[peer.record] = peer
             for client in self.registry.relink(peer.record):
                 logger.info("linked %s again with %r", client, peer.record.name)
-                told = [peer.record.name, peer.record.entry()]
+                told = [peer.record.name, peer.record.entry(extended=True)]
                 self._by_client[client].connection.send(self._tell(LINKED, told))
         else:
             self._by_client[peer.network_name] = peer
@@ -174,7 +187,7 @@ class Manager:
 
     def service_peer(self, service: ServiceRecord) -> Peer:
         """The connection of a registered Service."""
-        return self._by_service[service.name]
+        return self._by_service[service]
 
     def remove(self, peer: Peer) -> None:
         """Forget a device that has gone, and tell those who wait for it."""
@@ -183,19 +196,36 @@ class Manager:
         record = peer.record
         if isinstance(record, ClientRecord):
             self._by_client.pop(peer.network_name, None)
+            for service in self.registry.asked_by(record):
+                if (other := self._by_service[service]).can("stream"):
+                    gone = request_line(GONE, service=MANAGER, requester=peer.network_name)
+                    other.connection.send(gone)
             self.registry.remove_client(record)
         elif isinstance(record, ServiceRecord):
-            if self._by_service.get(record.name) is peer:
-                del self._by_service[record.name]
+            self._by_service.pop(record, None)
             for orphan in self.registry.remove_service(record):
                 error = ConnectionAbortedError(
                     f"The {orphan.service!r} service disconnected before it replied"
                 )
-                self.client_peer(orphan.requester).connection.send(
-                    error_line(error, requester=orphan.requester, uid=orphan.uid)
+                other = self.client_peer(orphan.requester)
+                # who may send it again need not wait
+                left = len(record.replicas) if other.can("replicas") else 0
+                more: dict[str, Any] = {"replicas": left} if left else {}
+                other.connection.send(
+                    error_line(error, requester=orphan.requester, uid=orphan.uid, **more)
                 )
             if self.on_empty is not None and not self.registry.services:
                 self.on_empty()
+
+    def tell_service(self, peer: Peer, message: Message) -> None:
+        """Pass on what a Client tells of a request in flight, where the Service knows it."""
+        service, uid = message.service or "", message.uid or ""
+        record = self.registry.executing(peer.network_name, service, uid) if uid else None
+        if record is None:
+            return  # it has been answered meanwhile
+        other = self._by_service[record]
+        if other.can("cancel" if message.attribute == CANCEL else "stream"):
+            other.connection.send(message_line(message, peer.network_name))
 
     # --- requests to the Manager itself --------------------------------------------------
 
@@ -268,7 +298,7 @@ class Manager:
         if attribute == "link":
             record = self.registry.link(client, service)
             logger.info("linked %s with %r [%d link(s)]", peer, service, len(record.links))
-            return record.entry()
+            return record.entry(extended=peer.is_extended)
         if attribute == "unlink":
             self.registry.unlink(client, service)
             logger.info("unlinked %s from %r", peer, service)
@@ -322,7 +352,7 @@ class Manager:
         """Tell all devices that the Manager ends for good, so that nobody tries to come back."""
         line = self._tell(GOODBYE, [reason])
         for peer in self.peers:
-            if peer.record is not None and "goodbye" in peer.record.identity.features:
+            if peer.can("goodbye"):
                 peer.connection.send(line)
 
     async def close(self) -> None:

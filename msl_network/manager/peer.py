@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 from .. import constants
 from ..connection import Connection
 from ..constants import (
+    CANCEL,
     DISCONNECT_REQUEST,
     HOSTNAME,
+    ITEMS,
     MANAGER,
     NAME_LIMIT,
     NOTIFICATION_UID,
+    PROGRESS,
     REFUSAL_PAUSE,
+    SHUTDOWN_SERVICE,
+    TAKEN,
 )
 from ..wire.framing import COPIED, END, LineTooLongError
 from ..wire.handshake import Authentication, ManagerHandshake, read_answer
@@ -23,6 +28,7 @@ from ..wire.messages import (
     Message,
     MessageError,
     ServiceIdentity,
+    TooManyError,
     TooMuchAtOnceError,
     error_line,
     message_line,
@@ -34,7 +40,7 @@ from ..wire.scanning import Scan
 from ..wire.terminal import parse_client, parse_typed
 from .authentication import same_password
 from .listening import Visitor
-from .registry import ClientRecord, ServiceRecord, TooManyError
+from .registry import ClientRecord, ServiceRecord
 
 if TYPE_CHECKING:
     from .manager import Manager
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = ["Peer"]
 
 logger = logging.getLogger(__package__)
+
+_CALL_FEATURES = ("progress", "stream", "exceptions")
 
 READ_AT_ONCE = 512 * 1024
 """Most bytes of a line that are given to Python's `json`: some 20 ms, for nothing else is done."""
@@ -108,6 +116,15 @@ class Peer:
     def address(self) -> str:
         """`host:port`, with the hostname of this computer for whatever is on it."""
         return f"{self.hostname}:{self.port}"
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether it knows more than 1.x."""
+        return self.record is not None and bool(self.record.identity.features)
+
+    def can(self, feature: str) -> bool:
+        """Whether it is registered and knows a feature."""
+        return self.record is not None and feature in self.record.identity.features
 
     # --- Receiver ------------------------------------------------------------------------
 
@@ -271,6 +288,7 @@ class Peer:
             return
         self._deadline.cancel()
         self.network_name = network_name
+        self.call_features = tuple(f for f in _CALL_FEATURES if f in identity.features)
         self.connection.limit_lines(self.manager.limits.message_limit)
         self.manager.admission.leave(self.visitor)
         if "ping" in identity.features:
@@ -361,6 +379,10 @@ class Peer:
                 self.manager.request(self, message)
         elif message.attribute == DISCONNECT_REQUEST:
             self.connection.close()
+        elif message.attribute in (CANCEL, TAKEN):
+            self.manager.tell_service(self, message)
+        elif message.attribute in (ITEMS, PROGRESS) and isinstance(self.record, ServiceRecord):
+            self._report_received(self.record, message, line)
         elif message.service is None or message.attribute is None:
             self.fail(message, ValueError("A request needs a `service` and an `attribute`"))
         elif message.uid == NOTIFICATION_UID:
@@ -410,16 +432,26 @@ class Peer:
             self.refuse(message, error)
             return
         logger.debug("%s requested %r from %r", self, message.attribute, message.service)
-        connection = self.manager.service_peer(service).connection
-        if not connection.has_room(len(line) + 4 * NAME_LIMIT):
+        if not self.manager.service_peer(service).connection.has_room(len(line) + 4 * NAME_LIMIT):
             self.manager.registry.finish(service, self.network_name, uid)
             what = f"The {service.name!r} service is behind with what it was sent. Try again later"
             self.refuse(message, TooManyError(what))
-        elif len(line) > COPIED:
-            for part in message_parts(message, self.network_name):
+            return
+        self._send_request(message, line, service)
+        if message.attribute == SHUTDOWN_SERVICE:
+            # it ends the link, which is with all of them; the reply is that of the one
+            for other in service.replicas:
+                if other is not service:
+                    self._send_request(message, line, other)
+
+    def _send_request(self, message: Message, line: bytes, service: ServiceRecord) -> None:
+        connection = self.manager.service_peer(service).connection
+        features = self.call_features if service.identity.features else ()
+        if len(line) > COPIED:
+            for part in message_parts(message, self.network_name, features):
                 connection.send(part)
         else:
-            connection.send(message_line(message, self.network_name))
+            connection.send(message_line(message, self.network_name, features))
 
     def _reply_received(self, message: Message, line: bytes) -> None:
         record = self.record
@@ -454,6 +486,19 @@ class Peer:
         else:
             send(line)
             send(END)
+
+    def _report_received(self, record: ServiceRecord, message: Message, line: bytes) -> None:
+        """Pass on what a Service tells of a request before its reply."""
+        if (message.requester or "", message.uid or "") not in record.in_flight:
+            return
+        other = self.manager.client_peer(message.requester or "")
+        if message.attribute == ITEMS:
+            wanted = other.can("stream")
+        else:
+            # the next report will do if the Client is behind
+            wanted = other.can("progress") and other.connection.is_idle
+        if wanted:
+            other.connection.send(line + END)
 
     def _reply_failed(self, error: MessageError | str) -> None:
         if not isinstance(self.record, ServiceRecord):

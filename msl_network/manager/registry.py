@@ -4,23 +4,26 @@ Pure bookkeeping: it does no I/O and knows of a peer no more than its name. The 
 errors are those that 1.x sends.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..constants import MANAGER
-from ..wire.messages import ClientIdentity, ServiceIdentity
+from ..wire.messages import ClientIdentity, ServiceIdentity, TooManyError
 from .limits import Limits
 
-__all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord", "TooManyError"]
+__all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord"]
 
 LEFT_BEHIND = 10_000
 """Most Services that have gone of which it is remembered who was linked with them; each needed a
 connection of its own, so that nobody comes near it by accident."""
 
+DIFFERENCES = 5
+"""Most attributes of a replica that a refusal names."""
 
-class TooManyError(RuntimeError):
-    """There is no room for a request, or for a device."""
+# where a default value was in the memory of its process
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 class Orphan(NamedTuple):
@@ -57,9 +60,12 @@ class ClientRecord:
         }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ServiceRecord:
     """A Service that is connected.
+
+    A link and a lock are with a name. Those who share one, its replicas, have the same `links`, the
+    same `locks` and the same `replicas`.
 
     Attributes:
         network_name: `name[host:port]`.
@@ -67,6 +73,8 @@ class ServiceRecord:
         identity: Who it says it is.
         links: Network names of the Clients that are linked, in the order of linking.
         locks: Network names of those that hold a lock.
+        replicas: The Services of this name, itself included; first the one that has been without a
+            new request for longest.
         in_flight: How many requests of each `(requester, uid)` have no reply yet; a person at a
             terminal sends all of them with the same uid.
         waiting: How many that are in all.
@@ -77,23 +85,39 @@ class ServiceRecord:
     identity: ServiceIdentity
     links: dict[str, None] = field(default_factory=dict)
     locks: dict[str, None] = field(default_factory=dict)
+    replicas: "list[ServiceRecord]" = field(default_factory=list, repr=False)
     in_flight: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: int = 0
+
+    def __post_init__(self) -> None:
+        self.replicas.append(self)
 
     @property
     def name(self) -> str:
         """The name by which Clients ask for it."""
         return self.identity.name
 
-    def entry(self) -> dict[str, Any]:
-        """What the Manager's identity says of it, which is also the answer to a link."""
-        return {
+    def entry(self, *, extended: bool = False) -> dict[str, Any]:
+        """What the Manager's identity says of it, which with more is also the answer to a link.
+
+        Args:
+            extended: Whether who asks knows more than 1.x.
+        """
+        entry: dict[str, Any] = {
             "attributes": self.identity.attributes,
             "address": self.address,
             "language": self.identity.language,
             "os": self.identity.os,
             "max_clients": self.identity.limit,
         }
+        if extended:
+            # a request may get to any of them
+            known = set[str].intersection(*[set(r.identity.features) for r in self.replicas])
+            entry["features"] = [name for name in self.identity.features if name in known]
+            entry["streams"] = self.identity.streams
+            entry["doc"], entry["docs"] = self.identity.doc, self.identity.docs
+            entry["replicas"] = len(self.replicas)
+        return entry
 
 
 class Registry:
@@ -101,7 +125,7 @@ class Registry:
 
     Attributes:
         clients: The Clients by network name.
-        services: The Services by name.
+        services: The Services by name; one of those that share it.
     """
 
     def __init__(self, manager: str, limits: Limits | None = None) -> None:
@@ -120,10 +144,12 @@ class Registry:
         """Register a device.
 
         Raises:
-            NameError: A Service of that name is there already, or it is the Manager's name.
+            NameError: A Service of that name is there already and the two do not share it, or it is
+                the Manager's name.
             TooManyError: There are as many devices as there may be.
         """
-        if len(self.clients) + len(self.services) >= self._limits.connections:
+        services = sum(len(service.replicas) for service in self.services.values())
+        if len(self.clients) + services >= self._limits.connections:
             raise TooManyError(f"{self._limits.connections} devices are connected, no more can be")
         if not isinstance(identity, ServiceIdentity):
             if network_name in self.clients:
@@ -133,11 +159,15 @@ class Registry:
             return client
         if identity.name == MANAGER:
             raise NameError(f"A service cannot be called {MANAGER!r}, the name of the Manager")
-        if identity.name in self.services:
-            raise NameError(f"A {identity.name!r} service is already running on the Manager")
-        service = ServiceRecord(network_name, address, identity)
-        self.services[identity.name] = service
-        return service
+        first = self.services.get(identity.name)
+        if first is None:
+            service = ServiceRecord(network_name, address, identity)
+            self.services[identity.name] = service
+            return service
+        _check_replica(identity, first.identity)
+        return ServiceRecord(
+            network_name, address, identity, first.links, first.locks, first.replicas
+        )
 
     def remove_client(self, client: ClientRecord) -> list[str]:
         """Forget a Client, its links, its locks and its requests.
@@ -153,21 +183,28 @@ class Registry:
                 linked.append(service.name)
                 del service.links[name]
                 service.locks.pop(name, None)
-            for key in [key for key in service.in_flight if key[0] == name]:
-                service.waiting -= service.in_flight.pop(key)
+            for replica in service.replicas:
+                for key in [key for key in replica.in_flight if key[0] == name]:
+                    replica.waiting -= replica.in_flight.pop(key)
         for absent in list(self._left_behind):
             self._forget(name, absent)
         return linked
 
     def remove_service(self, service: ServiceRecord) -> list[Orphan]:
-        """Forget a Service, but not who was linked with it and wants to be again.
+        """Forget a Service, but not who was linked with the last of its name and wants to be again.
 
         Returns:
             The requests that it has not answered, each once for each time it was sent.
         """
-        if self.services.get(service.name) is service:
+        replicas = service.replicas
+        if service in replicas:
+            replicas.remove(service)
             del self.services[service.name]
-            left = [n for n in service.links if "relink" in self.clients[n].identity.features]
+            if replicas:
+                self.services[service.name] = replicas[0]
+                left = []
+            else:
+                left = [n for n in service.links if "relink" in self.clients[n].identity.features]
             if left and len(self._left_behind) < LEFT_BEHIND:
                 self._left_behind[service.name] = dict.fromkeys(left)
         orphans = [Orphan(*key, service.name) for key in service.in_flight.elements()]
@@ -289,6 +326,10 @@ class Registry:
     def begin(self, client: str, service: str, uid: str) -> ServiceRecord:
         """Note a request of a Client to a Service. Counts as linking, where it has not linked.
 
+        Returns:
+            The Service that is to execute it: of those that share the name, one of those with the
+            fewest requests in flight, each in its turn.
+
         Raises:
             KeyError: The Service is not connected.
             PermissionError: The Client is not linked and can't be.
@@ -305,6 +346,8 @@ class Registry:
                 f"{client} has {sender.in_flight} requests in flight, the most that a Client may "
                 f"have. Wait for replies before you send more"
             )
+        if len(record.replicas) > 1:
+            record = _next(record.replicas)
         if record.waiting >= self._limits.requests_per_service:
             raise TooManyError(
                 f"{record.waiting} requests wait for the {service!r} service, the most that may. "
@@ -337,6 +380,22 @@ class Registry:
         self.clients[key[0]].in_flight -= 1
         return requester
 
+    def asked_by(self, client: ClientRecord) -> list[ServiceRecord]:
+        """The Services that have not answered a request of a Client."""
+        name = client.network_name
+        return [
+            replica
+            for service in self.services.values()
+            for replica in service.replicas
+            if any(key[0] == name for key in replica.in_flight)
+        ]
+
+    def executing(self, client: str, service: str, uid: str) -> ServiceRecord | None:
+        """The Service that has not answered a request of a Client yet; None if it has."""
+        record = self.services.get(service)
+        replicas = () if record is None else record.replicas
+        return next((r for r in replicas if (client, uid) in r.in_flight), None)
+
     def only_request(self, service: ServiceRecord) -> tuple[str, str] | None:
         """The one request in flight at a Service: what an error without a uid can only be for."""
         if service.waiting != 1:
@@ -346,3 +405,55 @@ class Registry:
 
 def _linked_clients(service: ServiceRecord) -> str:
     return "\nThe linked Clients are:\n  " + "\n  ".join(sorted(service.links))
+
+
+def _next(replicas: list[ServiceRecord]) -> ServiceRecord:
+    chosen = min(replicas, key=lambda replica: replica.waiting)
+    replicas.remove(chosen)
+    replicas.append(chosen)
+    return chosen
+
+
+def _check_replica(new: ServiceIdentity, there: ServiceIdentity) -> None:
+    """Check that a Service may share the name of one that is there.
+
+    A Client that has looked at one must be able to call any of them: they have the same names, the
+    methods among them the same signatures, and the same of them yield. A value may differ, as the
+    reading or the serial number of an instrument does. `max_clients` is a promise to each Service,
+    whichever Clients its requests come from, so that the name can't have the sum; and to have
+    the smallest would not help one that comes when more are linked.
+
+    Raises:
+        NameError: It may not, and why.
+    """
+    text = f"A {new.name!r} service is already running on the Manager"
+    if not there.is_replica and not new.is_replica:
+        raise NameError(text)  # no more than 1.x says
+    if not there.is_replica:
+        raise NameError(f"{text}, and it is no replica: it does not share its name")
+    if not new.is_replica:
+        raise NameError(f"{text}. It shares its name, but only with Services that are replicas")
+    differing = {*new.streams} ^ {*there.streams}
+    for name in {*new.attributes, *there.attributes}:
+        if not (
+            name in new.attributes
+            and name in there.attributes
+            and _signature(new.attributes[name]) == _signature(there.attributes[name])
+        ):
+            differing.add(name)
+    shown = [f"{name!r:.50}" for name in sorted(differing)[:DIFFERENCES]]
+    if len(differing) > DIFFERENCES:
+        shown.append(f"{len(differing) - DIFFERENCES} more attributes")
+    if new.limit != there.limit:
+        shown.append(f"max_clients, {new.limit} instead of {there.limit}")
+    if shown:
+        raise NameError(
+            f"{text}, and its replicas must offer the same. What differs: {', '.join(shown)}"
+        )
+
+
+def _signature(offer: Any) -> str | None:
+    """The signature that an offer is, but for what differs between processes; None for a value."""
+    if isinstance(offer, str) and offer.startswith("("):
+        return _ADDRESS.sub("", offer)
+    return None

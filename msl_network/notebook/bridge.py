@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from .. import asking
+from ..client.bar import show_without_terminal
 from ..client.reply import waited_for
 
 __all__ = ["in_kernel", "install", "wait_in_kernel"]
@@ -40,6 +41,7 @@ def install() -> None:
     """Let blocking calls wait as a notebook needs it. Nothing happens outside of a kernel."""
     if in_kernel():
         asking.set_waiter(wait_in_kernel)
+        show_without_terminal()
 
 
 def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:

@@ -40,17 +40,20 @@ def link_html(link: Any) -> str:
     Args:
         link: A `Link` or a `LinkedClient`.
     """
+    docs = link.service_docs
     rows = "".join(
         f'<tr><td style="{_CELL}"><code>{html.escape(escaped(name))}</code></td>'
-        f'<td style="{_CELL}"><code>{html.escape(escaped(_short(offer)))}</code></td></tr>'
+        f'<td style="{_CELL}"><code>{html.escape(escaped(_short(offer)))}</code></td>'
+        f'<td style="{_CELL}">{html.escape(_short(_first_line(docs.get(name, ""))))}</td></tr>'
         for name, offer in sorted(link.service_attributes.items())
     )
     facts = f"{link.service_address}, {link.service_language}"
     return (
         f"<div><b>{html.escape(link.service_name)}</b> {html.escape(escaped(facts))}"
-        f"<br><small>{html.escape(repr(link))}</small>"
+        f"<br><small>{html.escape(repr(link))}</small>{_doc_html(link.service_doc)}"
         f'<table style="{_TABLE}"><thead><tr><th style="{_CELL}">Attribute</th>'
-        f'<th style="{_CELL}">Signature or value</th></tr></thead>'
+        f'<th style="{_CELL}">Signature or value</th><th style="{_CELL}">Description</th>'
+        "</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -78,6 +81,16 @@ def _with_panel(client: Any, **_: Any) -> dict[str, Any] | None:
 
     bundle: dict[str, Any] = CallPanel(client.link)._repr_mimebundle_()
     return {**bundle, "text/html": link_html(client), "text/plain": repr(client)}
+
+
+def _doc_html(doc: str) -> str:
+    return (
+        f'<div style="white-space:pre-wrap;margin:.3em 0">{html.escape(doc)}</div>' if doc else ""
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _short(offer: Any, most: int = 200) -> str:

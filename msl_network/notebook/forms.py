@@ -20,11 +20,14 @@ from .results import source
 
 __all__ = ["ArgumentsForm", "Form", "FormError", "ParameterField", "SignatureForm", "form_for"]
 
-RESERVED: Final = ("timeout", "asynchronous")
+RESERVED: Final = ("timeout", "asynchronous", "safe_to_repeat", "on_progress")
 """Keywords that a link takes for itself, so that they can't be sent by name."""
 
 ARGUMENTS: Final = "arguments"
 """The name of the field in which all arguments are typed."""
+
+FIELDS: Final = 100
+"""Most fields of a form; a method that says it has more parameters gets one box for them."""
 
 LABEL_WIDTH: Final = "7.5em"
 """Width of the labels of a panel's fields."""
@@ -147,13 +150,13 @@ def _shortened(text: str) -> str:
 def _parsed(annotation: Any) -> ast.expr | None:
     if annotation is _EMPTY:
         return None
-    node = ast.parse(str(annotation), mode="eval").body
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        # with `from __future__ import annotations` it arrives in quotes
-        try:
+    try:
+        node = ast.parse(str(annotation), mode="eval").body
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # with `from __future__ import annotations` it arrives in quotes
             node = ast.parse(node.value, mode="eval").body
-        except (ValueError, SyntaxError):
-            return None
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None  # a type of another language
     return node
 
 
@@ -431,10 +434,10 @@ def form_for(offer: Any) -> Form:
 
     Returns:
         A form with a field for each parameter, none at all for a value, or one box for arguments
-        if the signature can't be read.
+        if the signature can't be read, or is very long.
     """
     signature = parse_signature(offer)
-    if signature is not None:
+    if signature is not None and len(signature.parameters) <= FIELDS:
         return SignatureForm(signature)
     if isinstance(offer, str) and offer.startswith("("):
         return ArgumentsForm()

@@ -20,9 +20,12 @@ __all__ = [
     "Message",
     "MessageError",
     "ServiceIdentity",
+    "TooManyError",
     "TooMuchAtOnceError",
+    "builtin_bases",
     "describe_error",
     "error_line",
+    "items_line",
     "message_line",
     "message_parts",
     "notification_line",
@@ -56,6 +59,10 @@ class MessageError(ValueError):
         self.is_reply = is_reply
 
 
+class TooManyError(RuntimeError):
+    """There is no room for a request, or for a device."""
+
+
 class TooMuchAtOnceError(Exception):
     """Reading a line would take too long for somebody who has others to attend to."""
 
@@ -74,6 +81,10 @@ class Message(msgspec.Struct, gc=False):
         message: The text of that error, `"Type: text"`.
         requester: The network name of the Client that a request comes from or a reply goes to.
         heartbeat: Seconds between two signs of life, where it can `ping`.
+        identity_limit: Most bytes of an identity; 0 where that is not told.
+        stream: Whether the items of a method that yields are wanted one by one.
+        cancelled: How a request ended that was given up: `"not begun"` or `"stopped"`.
+        replicas: In the error of a request whose Service has gone, how many of its name are left.
     """
 
     attribute: str | None = None
@@ -86,9 +97,14 @@ class Message(msgspec.Struct, gc=False):
     message: str | None = ""
     requester: str | None = None
     heartbeat: float = 0.0
+    identity_limit: int = 0
+    cancelled: str | None = None
+    replicas: int = 0
+    stream: bool = False
     # read when they are asked for, which a Manager does not do: they may have a million items
     _traceback: Raw = msgspec.field(default=NULL, name="traceback")
     _features: Raw = msgspec.field(default=NULL, name="features")
+    _types: Raw = msgspec.field(default=NULL, name="types")
 
     @property
     def is_reply(self) -> bool:
@@ -129,6 +145,12 @@ class Message(msgspec.Struct, gc=False):
         """What a Manager can do beyond 1.x; in its request for the identity."""
         return _texts(_read(self._features))
 
+    @property
+    def types(self) -> list[str] | None:
+        """The built-in bases of an exception that is none itself; None where it is not told."""
+        value = _read(self._types)
+        return None if value is None else _texts(value)
+
     def error_text(self) -> str:
         """The text of an error as 1.x shows it: the traceback and, if not its end, the message."""
         lines = self.traceback
@@ -163,15 +185,33 @@ class ClientIdentity(msgspec.Struct, kw_only=True):
 
 
 class ServiceIdentity(ClientIdentity, kw_only=True):
-    """Who a Service is and what it offers."""
+    """Who a Service is and what it offers.
+
+    Attributes:
+        attributes: The signatures or values of what it offers, by name.
+        streams: Those of them that yield.
+        doc: The docstring of the Service.
+        docs: The docstrings of its attributes, by name.
+        max_clients: Most Clients that can be linked; None, 0 or less for no limit.
+        replica: Whether it shares its name with others that say so.
+    """
 
     attributes: dict[str, Any]
+    streams: list[str] = []
+    doc: str = ""
+    docs: dict[str, str] = {}
     max_clients: int | None = -1
+    replica: bool = False
 
     @property
     def limit(self) -> int:
         """Most Clients that can be linked; -1 for no limit."""
         return self.max_clients if self.max_clients is not None and self.max_clients > 0 else -1
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it shares its name with others."""
+        return self.replica and "replicas" in self.features
 
 
 _decoder = msgspec.json.Decoder(Message)
@@ -227,7 +267,7 @@ def _parse_with_json(line: bytes) -> Message:
     if not isinstance(value, dict):
         raise MessageError(f"The message must be a JSON object, not {type(value).__name__}")
     try:
-        for name in ("args", "kwargs", "result", "traceback", "features"):
+        for name in ("args", "kwargs", "result", "traceback", "features", "types"):
             if name in value:
                 value[name] = Raw(encode(value[name]))  # nothing that is nested to the very limit
         message = msgspec.convert(value, Message)
@@ -332,13 +372,21 @@ class _Passed(msgspec.Struct):
     service: str
     uid: str
     error: bool = False
+    features: tuple[str, ...] | UnsetType = UNSET
+    stream: bool | UnsetType = UNSET
 
 
 _passed_encoder = msgspec.json.Encoder()
 
 
-def message_line(request: Message, requester: str) -> bytes:
-    """Write a Client's request as the Manager passes it on, its values as they came."""
+def message_line(request: Message, requester: str, features: tuple[str, ...] = ()) -> bytes:
+    """Write a Client's request as the Manager passes it on, its values as they came.
+
+    Args:
+        request: The request.
+        requester: The network name of the Client.
+        features: What the Client and the Service know beyond 1.x.
+    """
     return (
         _passed_encoder.encode(
             _Passed(
@@ -348,18 +396,28 @@ def message_line(request: Message, requester: str) -> bytes:
                 requester=requester,
                 service=request.service or "",
                 uid=request.uid or "",
+                features=features or UNSET,
+                stream=request.stream or UNSET,
             )
         )
         + END
     )
 
 
-def message_parts(request: Message, requester: str) -> list[bytes | memoryview]:
+def message_parts(
+    request: Message, requester: str, features: tuple[str, ...] = ()
+) -> list[bytes | memoryview]:
     """What `message_line` writes, in parts: copying a very large request would hold others up."""
     rest = Message(
-        attribute=request.attribute, service=request.service, uid=request.uid, requester=requester
+        attribute=request.attribute,
+        service=request.service,
+        uid=request.uid,
+        requester=requester,
+        stream=request.stream,
     )
-    envelope = message_line(rest, requester).removeprefix(b'{"args":[],').removesuffix(END)
+    envelope = (
+        message_line(rest, requester, features).removeprefix(b'{"args":[],').removesuffix(END)
+    )
     head, _, tail = envelope.partition(b'"kwargs":{}')
     return [
         b'{"args":',
@@ -368,6 +426,12 @@ def message_parts(request: Message, requester: str) -> list[bytes | memoryview]:
         memoryview(request.kwargs),
         tail + END,
     ]
+
+
+def items_line(attribute: str, items: list[bytes], *, requester: str, uid: str) -> bytes:
+    """Write items that have been written as JSON already."""
+    head = encode({"attribute": attribute, "requester": requester, "uid": uid})[:-1]
+    return b"".join((head, b',"args":[', b",".join(items), b"]}", END))
 
 
 def result_line(result: Any, *, requester: str | None = None, uid: str = "") -> bytes:
@@ -388,6 +452,7 @@ def error_line(
     requester: str | None = None,
     uid: str = "",
     traceback: list[str] | None = None,
+    **more: Any,
 ) -> bytes:
     """Write an error reply, `"Type: text"`."""
     text = error if isinstance(error, str) else describe_error(error)
@@ -400,6 +465,7 @@ def error_line(
                 "result": None,
                 "traceback": traceback or [],
                 "uid": uid,
+                **more,
             }
         )
         + END
@@ -414,6 +480,15 @@ def describe_error(error: BaseException) -> str:
         # the exception of a driver may itself be at fault; whoever asked is told all the same
         text = "<an error whose text can't be made>"
     return f"{type(error).__name__}: {text}"
+
+
+def builtin_bases(error: BaseException) -> list[str]:
+    """The names of the built-in exceptions that an exception is one of, the nearest first."""
+    return [
+        kind.__name__
+        for kind in type(error).__mro__
+        if kind.__module__ == "builtins" and kind not in (Exception, BaseException, object)
+    ]
 
 
 def notification_line(service: str, args: Any, kwargs: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ import traitlets
 from ...client.blocking import Link
 from ...client.errors import RemoteError
 from ...client.linked import LinkedClient
+from ...escaping import escaped
 from ..forms import Form, FormError, form_for, read_number
 from ..results import source, summary, to_html
 from .base import LABEL_WIDTH, Panel, button, close_all, on_enter, text_field
@@ -145,7 +146,7 @@ class CallPanel(Panel):
                     on_enter(widget, self.call)
             self.form = self._forms[name]
             self._form_box.children = (self.form,)
-            self._signature.value = _describe(name, offer, link[name].__doc__ or "")
+            self._signature.value = _describe(name, offer, link.service_docs.get(name, ""))
         self._update()
 
     def _update(self) -> None:
@@ -228,16 +229,17 @@ def _is_method(offer: Any) -> bool:
 
 def _describe(name: str, offer: Any, doc: str) -> str:
     shown = f"{name}{offer}" if _is_method(offer) else f"{name} = {summary(offer)}"
-    # the first line of the docstring is the signature, which stands there already
-    more = "\n".join(doc.strip().splitlines()[1:]).strip()
     if not _is_method(offer):
-        more = "No method, but a value: as it was when the link was made. Call reads it anew."
-    elif more.startswith("A method of the Service"):
-        more = ""  # the Service says no more about it
-    return (
-        f'<div class="msl-mono">{html.escape(shown)}</div>'
-        f'<div class="msl-quiet msl-status">{html.escape(more)}</div>'
-    )
+        value = "No method, but a value: as it was when the link was made. Call reads it anew."
+        doc = f"{value}\n\n{doc}".strip()
+    first, _, rest = doc.partition("\n\n")
+    described = f'<div class="msl-quiet msl-status">{html.escape(first)}</div>'
+    if rest := rest.strip("\n"):
+        described += (
+            "<details><summary>More</summary>"
+            f'<div class="msl-quiet msl-status">{html.escape(rest)}</div></details>'
+        )
+    return f'<div class="msl-mono">{html.escape(escaped(shown))}</div>{described}'
 
 
 def _line(method: str, args: list[Any], kwargs: dict[str, Any], timeout: float | None) -> str:
@@ -272,7 +274,7 @@ def _outcome(outcome: Any) -> str:
 def _named(error: Exception) -> tuple[str, str]:
     """The type and the message of an error, of the far side where it comes from there."""
     if isinstance(error, RemoteError):
-        return error.type or "Error", error.message
+        return escaped(error.type) or "Error", escaped(error.message, keep="\n\t")
     return type(error).__name__, str(error)
 
 

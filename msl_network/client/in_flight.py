@@ -1,0 +1,250 @@
+"""The requests of a Client that have no reply yet."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import InvalidStateError
+from typing import Any
+
+from .. import loop_thread
+from ..constants import CANCEL, DISCONNECT_REQUEST, MANAGER, SHUTDOWN_MANAGER
+from ..wire.messages import Message, MessageError, request_line
+from .errors import ReplyTimeoutError, remote_error
+from .reply import Cancellation, Reply
+
+__all__ = ["InFlight", "settle"]
+
+DECODE_ON_LOOP = 256 * 1024
+"""Largest reply in bytes that is decoded on the loop; decoding more would hold up the others."""
+
+# 1.x leaves the uid out of its replies to anything else that the Manager itself is asked for
+_REPLIES_WITH_UID = ("identity", "link", "unlink", "acquire_lock", "release_lock")
+
+# the end of the connection is the answer
+_ENDS_WITH_IT = (DISCONNECT_REQUEST, SHUTDOWN_MANAGER)
+
+
+class InFlight:
+    """The requests of a Client that have no reply yet; on the loop, unless it says otherwise.
+
+    Args:
+        address: `host:port` of the Manager.
+        loop: The loop of the network.
+        send: Sends a line to the Manager, from any thread; returns whether it is on its way.
+        can: Whether the Service of a name knows a feature.
+        complain: Called with an error that is the reply to none of them.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        loop: asyncio.AbstractEventLoop,
+        send: Callable[[bytes], bool],
+        can: Callable[[str, str], bool],
+        complain: Callable[[Message], None],
+    ) -> None:
+        self._address = address
+        self._loop = loop
+        self._send = send
+        self._can = can
+        self._complain = complain
+        self._replies: dict[str, Reply[Any]] = {}
+        # of these, those that are sent when their Service can be reached again
+        self._held: dict[str, Reply[Any]] = {}
+        self._given_up: dict[str, Cancellation] = {}
+
+    def __len__(self) -> int:
+        return len(self._replies)
+
+    @property
+    def ends_the_connection(self) -> bool:
+        """Whether it is one of them that ends the connection."""
+        return any(reply.attribute in _ENDS_WITH_IT for reply in list(self._replies.values()))
+
+    @property
+    def held_for(self) -> set[str]:
+        """The Services that requests wait for."""
+        return {reply.service for reply in list(self._held.values())}
+
+    def add(self, reply: Reply[Any], timeout: float | None) -> None:
+        """Note a request, from any thread.
+
+        Args:
+            reply: Its reply.
+            timeout: Seconds after which it is given up.
+        """
+        self._replies[reply.uid] = reply
+        if timeout is not None:
+            self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
+
+    def get(self, uid: str | None) -> Reply[Any] | None:
+        """The reply with a uid that has not come."""
+        return self._replies.get(uid or "")
+
+    # --- replies that come ---------------------------------------------------------------
+
+    def received(self, message: Message, line: bytes, *, hold: bool) -> Reply[Any] | None:
+        """Settle the reply that a message is.
+
+        Args:
+            message: The message.
+            line: Its line.
+            hold: Whether a request can wait for its Service to come back, or need not.
+
+        Returns:
+            It, unsettled, if the request is safe to repeat and the Service is not there, or was not
+            any more.
+        """
+        reply = self._replies.pop(message.uid, None) if message.uid else self._oldest(message)
+        if reply is None or reply.done():
+            cancellation = self._given_up.pop(message.uid or "", None)
+            if cancellation is not None:
+                cancellation.settle(message.cancelled or "ended")
+            return None
+        if not message.error:
+            if len(line) > DECODE_ON_LOOP:
+                decoding = self._loop.create_task(loop_thread.in_thread(_decode, message))
+                decoding.add_done_callback(lambda d: settle(reply, d.result()))
+            else:
+                settle(reply, _decode(message))
+            return None
+        if hold and reply.line is not None and _is_away(reply, message):
+            return reply
+        error = remote_error(
+            self._address,
+            message.message or message.error_text(),
+            types=message.types,
+            traceback="\n".join(message.traceback),
+            service=reply.service,
+            attribute=reply.attribute,
+        )
+        settle(reply, error)
+        return None
+
+    def invalid(self, error: MessageError) -> None:
+        """Settle the reply that a line was meant to be."""
+        reply = self._replies.pop(error.uid, None)
+        if reply is not None:
+            settle(reply, ValueError(f"Invalid reply: {error}"))
+
+    def _oldest(self, message: Message) -> Reply[Any] | None:
+        """The request that a reply without a uid is for: 1.x answers such ones in their order."""
+        for uid, reply in self._replies.items():
+            if (reply.service == MANAGER and reply.attribute not in _REPLIES_WITH_UID) or (
+                message.error and f"{reply.service!r} Service is not" in (message.message or "")
+            ):
+                return self._replies.pop(uid)
+        if message.error:
+            self._complain(message)
+        return None
+
+    # --- replies that nobody waits for any more ------------------------------------------
+
+    def give_up(self, reply: Reply[Any]) -> None:
+        """Wait for a reply no more, and tell the Service; from any thread."""
+        cancellation = reply.cancellation = Cancellation()
+        held = self._held.pop(reply.uid, None) is not None
+        if not reply.sent:
+            cancellation.settle("not begun")
+        elif held or not self._can(reply.service, "cancel"):
+            cancellation.settle("unknown")
+        else:
+            self._given_up[reply.uid] = cancellation
+            if not self._send(request_line(CANCEL, service=reply.service, uid=reply.uid)):
+                self._given_up.pop(reply.uid, None)
+                cancellation.settle("unknown")
+        # what a 1.x Manager answers without a uid keeps its place in the line
+        if reply.service == MANAGER and reply.attribute not in _REPLIES_WITH_UID:
+            return
+        if self._replies.pop(reply.uid, None) is None:
+            # the reply has just come, while another thread was here
+            self._given_up.pop(reply.uid, None)
+            cancellation.settle("ended")
+
+    def _set_timeout(self, reply: Reply[Any], timeout: float) -> None:
+        if not reply.done():
+            timer = self._loop.call_later(timeout, self._expired, reply, timeout)
+            reply.add_done_callback(lambda _: self._loop.call_soon_threadsafe(timer.cancel))
+
+    def _expired(self, reply: Reply[Any], timeout: float) -> None:
+        text = f"{reply.request} did not reply within {timeout:g} seconds"
+        self.give_up(reply)
+        settle(reply, ReplyTimeoutError(text, reply.cancellation))
+
+    # --- a connection that is lost -------------------------------------------------------
+
+    def lost(self, connection: object, error: Exception, *, comes_back: bool) -> None:
+        """Fail what was sent on a connection, but for what is safe to repeat.
+
+        Args:
+            connection: The connection that is lost.
+            error: Why.
+            comes_back: Whether there will be another one.
+        """
+        for uid in list(self._given_up):
+            if (cancellation := self._given_up.pop(uid, None)) is not None:
+                cancellation.settle("unknown")
+        # of a copy: a thread may just be adding one
+        for reply in list(self._replies.values()):
+            if reply.connection is connection:
+                self.not_answered(reply, error, comes_back=comes_back)
+
+    def not_answered(self, reply: Reply[Any], error: Exception, *, comes_back: bool) -> None:
+        """Fail a request whose connection is lost, or hold it if it is safe to repeat."""
+        if reply.done():
+            return
+        if reply.line is not None and comes_back:
+            self.hold(reply)
+            return
+        self._replies.pop(reply.uid, None)
+        settle(reply, None if reply.attribute in _ENDS_WITH_IT else error)
+
+    def hold(self, reply: Reply[Any]) -> None:
+        """Keep a request until its Service can be reached again."""
+        self._replies[reply.uid] = self._held[reply.uid] = reply
+
+    def take_held(self, service: str) -> list[Reply[Any]]:
+        """The requests that have been held for a Service, which is there again."""
+        held = [reply for reply in list(self._held.values()) if reply.service == service]
+        # one may just be given up by another thread
+        return [reply for reply in held if self._held.pop(reply.uid, None) is not None]
+
+    def forget(self, reply: Reply[Any]) -> None:
+        """Take a request off the books."""
+        self._replies.pop(reply.uid, None)
+
+    def end(self, reason: Exception) -> None:
+        """Fail all that is left."""
+        for reply in list(self._replies.values()):
+            settle(reply, reason)
+        self._replies.clear()
+        self._held.clear()
+
+
+def settle(reply: Reply[Any], outcome: Any) -> None:
+    """Set the result or the exception of a reply that somebody may just be giving up."""
+    with contextlib.suppress(InvalidStateError):
+        if isinstance(outcome, BaseException):
+            reply.set_exception(outcome)
+        else:
+            reply.set_result(outcome)
+
+
+def _decode(message: Message) -> Any:
+    try:
+        return message.value()
+    except Exception as error:
+        # too large for the memory, or what another JSON library raises: somebody waits for it
+        return ValueError(f"Invalid reply: {error}")
+
+
+def _is_away(reply: Reply[Any], message: Message) -> bool:
+    """Whether an error says that the Service is not there, or was not any more."""
+    text = message.message or ""
+    return text.startswith(
+        (
+            f"ConnectionAbortedError: The {reply.service!r} service disconnected before",
+            f"ConnectionAbortedError: {reply.service!r} service is shutting down",
+            f'KeyError: "the {reply.service!r} Service is not connected to',
+        )
+    )
