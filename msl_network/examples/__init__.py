@@ -4,5 +4,6 @@ from .basic_math import BasicMath
 from .echo import Echo
 from .heartbeat import Heartbeat
 from .my_array import MyArray
+from .voltmeter import Voltmeter
 
-__all__ = ["BasicMath", "Echo", "Heartbeat", "MyArray"]
+__all__ = ["BasicMath", "Echo", "Heartbeat", "MyArray", "Voltmeter"]
