@@ -342,6 +342,8 @@ def liar(manager):
         "language": ALL,
         "os": ALL,
         "attributes": {ALL: f"(x: {ALL}) -> {ALL}", "value": ALL, "many": [ALL, {ALL: ALL}]},
+        "doc": ALL,
+        "docs": {ALL: f"{ALL}\n\n{ALL}", "value": ALL},
     }
     raw.send({"result": identity})
     with raw:
@@ -374,6 +376,8 @@ def test_texts_of_a_service_that_are_hostile(manager, liar):
         shows_nothing_that_acts(repr(client), lines=1)
         is_no_markup(link_html(link))
         shows_nothing_that_acts(link_html(link))
+        for doc in (link.__doc__, link[ALL].__doc__, link["value"].__doc__):
+            shows_nothing_that_acts(doc)
         is_no_markup(client_html(client))
         with LinkedClient(MARKUP, **manager.kwargs) as linked:
             shows_nothing_that_acts(repr(linked), lines=1)

@@ -39,7 +39,7 @@ def test_interrupt_while_sending_holds_nothing_up(manager, monkeypatch):
             else:
                 raise AssertionError("it has not been interrupted")
         assert link.echo("y", timeout=20) == "y"
-        assert not client._session._replies
+        assert not client._session._in_flight._replies
 
 
 class Receiver:

@@ -168,8 +168,8 @@ def test_requests_while_it_is_away_fail_at_once(bench):
     with pytest.raises(TimeoutError, match=r"Motor.position did not reply within 0.2 seconds"):
         link.position(safe_to_repeat=True, timeout=0.2)
     assert time.monotonic() - start < 5
-    assert not client._session._replies
-    assert not client._session._held
+    assert not client._session._in_flight._replies
+    assert not client._session._in_flight._held
 
 
 def test_locks_are_not_assumed(bench):

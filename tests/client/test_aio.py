@@ -59,7 +59,7 @@ def test_timeout_and_cancellation(manager, bench):
             async with asyncio.timeout(0.05):
                 await link.wait()
         assert await link.add(1) == 2
-        assert not client._session._replies
+        assert not client._session._in_flight._replies
 
     run(manager, work)
 

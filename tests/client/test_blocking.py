@@ -71,7 +71,7 @@ def test_asynchronous_call(link, bench):
     assert future.result(20) is True
     failed = link.fail("later", asynchronous=True)
     assert "later" in str(failed.exception(20))
-    assert repr(failed) == "<Reply of Bench.fail failed: RemoteError>"
+    assert repr(failed) == "<Reply of Bench.fail failed: RemoteValueError>"
 
 
 def test_future_can_be_awaited(link):
@@ -99,7 +99,7 @@ def test_timeout(link, bench):
     # the reply that still comes is nobody's
     bench.release.set()
     assert link.add(1, timeout=20) == 2
-    assert not link._state.session._replies
+    assert not link._state.session._in_flight._replies
 
 
 def test_request_that_is_given_up(link, bench):
@@ -107,7 +107,7 @@ def test_request_that_is_given_up(link, bench):
     assert future.cancel()
     bench.release.set()
     assert link.add(1) == 2
-    assert not link._state.session._replies
+    assert not link._state.session._in_flight._replies
 
 
 def test_calls_from_many_threads(link):

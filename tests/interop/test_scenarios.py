@@ -172,7 +172,7 @@ def test_client_shuts_a_service_down(network, player, service_kind):
         # 1.x's Service forgets what it is doing
         text = f"ConnectionAbortedError: The '{name}' service disconnected before it replied"
         assert result[1].endswith(text)
-    assert result[2] in ("RuntimeError", "RemoteError")
+    assert result[2] in ("RuntimeError", "RemoteKeyError")
     assert mortal.ended() == 0
 
 

@@ -24,6 +24,9 @@ LINES = [
     "Manager identity",
 ]
 
+# what our Manager's question has more than that of 1.x
+BEYOND = ("features", "heartbeat", "identity_limit")
+
 
 def comparable(answer, terminal, network):
     """An answer without what differs from one Manager to the other: ports and tracebacks."""
@@ -48,7 +51,7 @@ def test_same_answers(networks, kind):
             question = terminal.read()
             assert question["attribute"] == "identity"
             # what goes beyond 1.x, which 1.x's peers pass over
-            beyond = {name: question.pop(name, None) for name in ("features", "heartbeat")}
+            beyond = {name: question.pop(name, None) for name in BEYOND}
             assert (beyond["features"] is None) == (manager == "1.x")
             terminal.type('client A "Person"')
             wait_for_service(terminal, f"Probe {kind}")

@@ -2,8 +2,9 @@
 
 import pytest
 
+from msl_network.manager.limits import Limits
 from msl_network.manager.registry import Orphan, Registry
-from msl_network.wire.messages import ClientIdentity, ServiceIdentity
+from msl_network.wire.messages import ClientIdentity, ServiceIdentity, TooManyError
 
 A, B = "A[h:1]", "B[h:2]"
 
@@ -99,3 +100,112 @@ def test_requests_of_a_service_that_goes(registry):
     ]
     with pytest.raises(KeyError, match="the 'S' Service is not connected to Manager"):
         registry.begin(A, "S", "u")
+
+
+def add_replica(registry, port, *, name="S", attributes=None, features=("replicas",), **more):
+    identity = ServiceIdentity(
+        name=name,
+        attributes=attributes or {},
+        replica=True,
+        features=list(features),
+        **more,
+    )
+    return registry.add(f"{name}[h:{port}]", f"h:{port}", identity)
+
+
+def test_replicas_take_turns_and_the_least_busy_is_first(registry):
+    one, two, three = (add_replica(registry, port) for port in (1, 2, 3))
+    assert list(registry.services) == ["S"]
+    assert [registry.begin(A, "S", str(uid)) for uid in range(4)] == [one, two, three, one]
+    assert registry.executing(A, "S", "2") is three
+    assert registry.finish(one, A, "1") is None  # it is not the one that was asked
+    assert registry.finish(three, A, "2") == A
+    assert registry.executing(A, "S", "2") is None
+    assert registry.begin(A, "S", "4") is three
+    assert registry.finish(one, A, "0") == registry.finish(one, A, "3") == A
+    assert [registry.begin(A, "S", str(uid)) for uid in (5, 6)] == [one, two]
+    assert registry.asked_by(registry.clients[A]) == [three, one, two]
+
+
+def test_link_and_lock_are_with_all_replicas(registry):
+    one, two = (add_replica(registry, port, max_clients=1) for port in (1, 2))
+    registry.link(A, "S")
+    with pytest.raises(PermissionError, match="maximum number of Clients"):
+        registry.link(B, "S")
+    assert list(one.links) == list(two.links) == [A]
+    assert registry.acquire_lock(A, "S", shared=False) == [A]
+    registry.begin(A, "S", "u")
+    assert registry.remove_service(one) == [Orphan(A, "u", "S")]
+    with pytest.raises(PermissionError, match="is locked"):
+        registry.begin(B, "S", "u")
+    assert registry.services["S"] is two
+    registry.remove_client(registry.clients[A])
+    registry.link(B, "S")
+
+
+def test_clients_are_left_behind_by_the_last_replica(registry):
+    client = registry.add("C[h:3]", "h:3", ClientIdentity(name="C", features=["relink"]))
+    one, two = (add_replica(registry, port) for port in (1, 2))
+    registry.link(client.network_name, "S")
+    registry.remove_service(two)
+    again = add_replica(registry, 3)
+    assert registry.relink(again) == []
+    for service in (one, again):
+        registry.remove_service(service)
+    assert not registry.services
+    last = add_replica(registry, 4)
+    assert registry.relink(last) == [client.network_name]
+    assert list(last.links) == [client.network_name]
+
+
+def test_entry_tells_what_all_replicas_can_do(registry):
+    one = add_replica(registry, 1, features=["replicas", "cancel", "progress"])
+    add_replica(registry, 2, features=["progress", "replicas"])
+    assert "replicas" not in one.entry()
+    entry = one.entry(extended=True)
+    assert (entry["features"], entry["replicas"]) == (["replicas", "progress"], 2)
+
+
+def test_name_is_shared_only_by_those_who_say_so(registry):
+    add_service(registry, "Alone")
+    with pytest.raises(NameError, match="already running on the Manager, and it is no replica"):
+        add_replica(registry, 1, name="Alone")
+    add_replica(registry, 2)
+    with pytest.raises(NameError, match=r"already running .* only with Services that are replicas"):
+        add_service(registry)
+    with pytest.raises(NameError, match="only with Services that are replicas"):
+        add_replica(registry, 3, features=[])
+
+
+# as far as a Client that calls it can tell
+SAME = {"add": "(x, f=<function f at 0x7f02>)", "serial": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"attributes": {"serial": 2}}, "What differs: 'add'$"),
+        ({"attributes": {**SAME, "add": "(x)", "new": "()"}}, "'add', 'new'$"),
+        ({"attributes": {**SAME, "serial": "()"}}, "'serial'$"),
+        ({"attributes": SAME, "max_clients": 2}, "max_clients, 2 instead of -1$"),
+        ({"attributes": SAME, "streams": ["add"]}, "'add'$"),
+        (
+            {"attributes": {**SAME, **{f"m{i}": "()" for i in range(9)}}},
+            "'m0', 'm1', 'm2', 'm3', 'm4', 4 more attributes$",
+        ),
+    ],
+)
+def test_replicas_offer_the_same(registry, more, text):
+    attributes = {"add": "(x, f=<function f at 0x7f01>)", "serial": 1}
+    add_replica(registry, 1, attributes=attributes)
+    add_replica(registry, 2, attributes=SAME)
+    with pytest.raises(NameError, match="already running.*" + text):
+        add_replica(registry, 3, **more)
+
+
+def test_each_replica_is_a_connection():
+    registry = Registry("Manager[h:0]", Limits(connections=2))
+    add_replica(registry, 1)
+    add_replica(registry, 2)
+    with pytest.raises(TooManyError):
+        add_replica(registry, 3)

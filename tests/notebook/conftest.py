@@ -11,7 +11,8 @@ class Oven(Service):
     """A Service of the test's own process, which sees what a Client in a kernel does to it."""
 
     def __init__(self):
-        super().__init__(ignore_attributes=("heating", "hot"))
+        super().__init__(ignore_attributes=("given_up", "heating", "hot"))
+        self.given_up = threading.Semaphore(0)
         self.heating = threading.Semaphore(0)
         self.hot = threading.Event()
 
@@ -24,6 +25,28 @@ class Oven(Service):
         self.heating.release()
         self.hot.wait(60)
         return "hot"
+
+    def simmer(self, seconds: float = 60) -> str:
+        """Report how far it is, until it is done or given up."""
+        self.heating.release()
+        for i in range(int(seconds * 20)):
+            self.progress(i, int(seconds * 20), "simmering")
+            if not self.request.sleep(0.05):
+                self.given_up.release()
+                break
+        return "done"
+
+    def tick(self):
+        """Yield numbers until it is left."""
+        self.heating.release()
+        number = 0
+        try:
+            while True:
+                yield number
+                number += 1
+                self.request.sleep(0.02)
+        finally:
+            self.given_up.release()
 
     def finish(self):
         """Let `heat` return."""

@@ -68,7 +68,7 @@ def test_every_blocking_call(kernel, oven, manager, module):
     kernel.run("link.release_lock()")
     assert kernel.run("with client.spawn('other') as other: print(other.name)").printed == "other\n"
     assert "ValueError: no power" in kernel.fail("link.fail()").text
-    assert kernel.fail("link.heat(timeout=0.2)").error[0] == "TimeoutError"
+    assert kernel.fail("link.heat(timeout=0.2)").error[0] == "ReplyTimeoutError"
     oven.hot.set()
     assert kernel.run("link.heat()").value == "hot"
     # the same in a cell that also awaits, which the loop runs as a task
@@ -140,7 +140,7 @@ def test_asyncio_is_patched_when_a_call_is_slow(connected, oven):
     assert connected.run("link.add(1)").value == 3
     assert connected.run("await link.aio.add(1)").value == 3
     assert connected.run("hasattr(asyncio, '_nest_patched')").value is False
-    assert connected.fail("link.heat(timeout=0.3)").error[0] == "TimeoutError"
+    assert connected.fail("link.heat(timeout=0.3)").error[0] == "ReplyTimeoutError"
     assert connected.run("hasattr(asyncio, '_nest_asyncio2')").value is True
 
 
@@ -153,7 +153,7 @@ del asyncio._nest_asyncio2
 """)
     cell = connected.fail("link.heat(timeout=0.3)")
     assert "nest_asyncio has been applied in this kernel" in cell.printed
-    assert cell.error[0] == "TimeoutError"
+    assert cell.error[0] == "ReplyTimeoutError"
 
 
 def test_several_at_once(connected, oven):
@@ -216,6 +216,36 @@ def test_stop_during_a_call(connected, oven, code):
     assert_usable(connected)
     oven.hot.set()
     assert connected.run("link.heat()").value == "hot"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "link.simmer()",
+        "await asyncio.sleep(0); link.simmer()",
+        "await link.aio.simmer()",
+        "link.simmer(on_progress=print)",
+        "for number in link.tick(): pass",
+        "async for number in link.aio.tick(): pass",
+    ],
+)
+def test_stop_reaches_the_service(connected, oven, code):
+    cell = connected.start(code)
+    reach(oven)
+    if "print" in code:
+        connected.wait(cell, lambda: "simmering" in cell.printed)
+    assert interrupt(connected, cell) < AT_ONCE
+    assert cell.error[0] in ("KeyboardInterrupt", "CancelledError")
+    assert oven.given_up.acquire(timeout=AT_ONCE)
+    assert_usable(connected)
+
+
+@pytest.mark.parametrize("code", ["link.simmer(1)", "await asyncio.sleep(0); link.simmer(1)"])
+def test_bar_in_a_cell(connected, oven, code):
+    assert connected.run(code).value == "done"
+    page = connected.page()
+    assert "Oven.simmer" in page
+    assert "20/20" in page
 
 
 def test_stop_ends_the_cells_behind_it(connected, oven):

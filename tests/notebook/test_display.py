@@ -11,11 +11,16 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Odd(Service):
+    """A <i>Service</i>."""
+
     unit = "<script>alert(1)</script>"
     many = tuple(range(1000))
 
     def measure(self, x: str = "<b>") -> "float | None":
-        """Measure."""
+        """Measure <b>it</b>.
+
+        No more than that.
+        """
 
 
 @pytest.fixture
@@ -31,6 +36,9 @@ def test_nothing_of_the_far_side_is_markup(client):
     assert "&lt;script&gt;" in html
     assert "<script" not in html
     assert "x: str = &#x27;&lt;b&gt;&#x27;" in html
+    assert "A &lt;i&gt;Service&lt;/i&gt;." in html
+    assert "Measure &lt;b&gt;it&lt;/b&gt;." in html
+    assert "No more than that" not in html
     # a long value is cut
     assert "0, 1, 2, 3" in html
     assert "998, 999" not in html
@@ -52,11 +60,32 @@ def test_in_a_cell(connected):
     assert "(a: int, b: int = 2) -&gt; int" in bundle["text/html"]
     assert bundle["text/plain"].startswith("<Link with Oven[")
     assert "heat" in connected.complete("link.")
-    assert "link.add(a: int, b: int = 2) -> int" in plain(connected.inspect("link.add"))
+    shown = plain(connected.inspect("link.add"))
+    assert "link.add(a: int, b: int = 2) -> int" in shown
+    assert "Add two numbers." in shown
+    shown = plain(connected.inspect("link"))
+    assert "which sees what a Client in a kernel does to it" in shown
+    assert "heat() -> str" in shown
+    printed = connected.run("help(link); help(link.add)").printed
+    assert "Return when it is hot" in printed
+    assert "add(a: int, b: int = 2) -> int\n    Add two numbers." in printed
     connected.run("link.unlink()")
     assert connected.run("link").shown[-1]["text/plain"].startswith("<Un-Linked from Oven[")
     connected.run("client.disconnect()")
     assert "is disconnected" in connected.run("client").shown[-1]["text/html"]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("call", ["link.fail()", "await link.aio.fail()"])
+def test_error_of_the_service_below_a_cell(connected, call):
+    name, text, shown = connected.fail(f"x = 1\n{call}").error
+    assert (name, text.endswith("\n\nValueError: no power")) == ("RemoteValueError", True)
+    own, theirs = shown.split("On the side of the Service 'Oven':")
+    # the line of the person, and none of this package's
+    assert own.startswith(f"Cell, line 2\n    {call}\n\nValueError: no power\n")
+    assert 'raise ValueError("no power")' in theirs
+    assert "msl_network" not in shown
+    assert "\x1b" not in shown
 
 
 @pytest.mark.kernel

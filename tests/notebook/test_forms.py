@@ -135,14 +135,27 @@ def test_a_keyword_of_the_link_is_not_sent_as_one():
     for signature, name, text in (
         ("(*, timeout)", "timeout", "3"),
         ("(**kw)", "kw", "{'asynchronous': 1}"),
+        ("(*, on_progress)", "on_progress", "1"),
     ):
         with pytest.raises(FormError, match="the link takes it"):
             values(signature, **{name: text})
 
 
-@pytest.mark.parametrize(
-    "signature", ["(x=<object at 0x7f>)", "(Numeric X, Numeric Y)", "(x: <class 'int'>)"]
-)
+def test_each_kind_of_parameter_is_sent_as_what_it_is():
+    signature = "(a: Int 32, /, mode=<Mode.FAST: 1>, *rest, key: Array of DBL, **more)"
+    form = form_for(signature)
+    assert form.fields["mode"].default.value  # what can't be typed can be left as it is
+    assert "Mode.FAST" in form.fields["mode"].widget.placeholder
+    fill(form, a="1", key="[2.5]")
+    assert form.values() == ([1], {"key": [2.5]})
+    fill(form, mode="'SLOW'", rest="[3]", more="{'x': 4}")
+    assert form.values() == ([1, "SLOW", 3], {"key": [2.5], "x": 4})
+
+
+LONG = ", ".join(f"x{i}" for i in range(1000))
+
+
+@pytest.mark.parametrize("signature", ["(Numeric X, Numeric Y)", "(x=<it)", f"({LONG})"])
 def test_a_signature_that_cannot_be_read_gets_one_box(signature):
     form = form_for(signature)
     assert isinstance(form, ArgumentsForm)

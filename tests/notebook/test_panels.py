@@ -33,6 +33,11 @@ class Instrument(Service):
         self._go_on = threading.Event()
 
     def measure(self, n: int, scale: float = 1e-30, *, unit: str = "V"):
+        """Measure the <i>lamp</i>.
+
+        Args:
+            n: How often.
+        """
         return {"n": n, "scale": scale, "unit": unit}
 
     def fail(self):
@@ -258,6 +263,20 @@ def test_a_service_that_is_full(panels, manager, client, instrument):
         assert "maximum" in status(panel)
         assert panel.link is None
         assert not panel._rows["Instrument"].link.disabled
+
+
+def test_what_the_service_says_of_a_method(panels, client, instrument):
+    panel = panels(CallPanel, client.link("Instrument"))
+    panel.fields["method"].value = "measure"
+    wait_for(lambda: "n" in panel.form.fields, "the form")
+    shown = panel._signature.value
+    assert "Measure the &lt;i&gt;lamp&lt;/i&gt;." in shown
+    first, more = shown.split("<details>")
+    assert "How often" not in first
+    assert "Args:\n    n: How often." in more
+    panel.fields["method"].value = "fail"
+    wait_for(lambda: "fail()" in panel._signature.value, "the signature")
+    assert "<details>" not in panel._signature.value
 
 
 def test_an_error_of_the_far_side(panels, client, instrument):

@@ -88,7 +88,7 @@ class Clients:
         sessions = [load.client._session for load in self._loads if load.client is not None]
         return {
             **census(),
-            "in flight": sum(len(session._replies) for session in sessions),
+            "in flight": sum(len(session._in_flight._replies) for session in sessions),
             "links": sum(len(session.links) for session in sessions),
             "errors": self._errors.texts,
         }

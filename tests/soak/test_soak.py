@@ -86,7 +86,7 @@ class Wrong(Soaked):
         ("echo", "the reply to"),
         ("repeatable", "the reply to"),
         ("array", "an array is not the one that was sent"),
-        ("timeout", "RemoteError (OSError)"),
+        ("timeout", "RemoteOSError (OSError)"),
         ("step", None),
     ],
 )

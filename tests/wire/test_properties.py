@@ -289,7 +289,9 @@ def test_connecting_ends_after_the_questions_of_its_row(authentication, answer):
     assert tuple(asked) == QUESTIONS[authentication]
 
 
-IDENTITY_FIELDS = ["type", "name", "attributes", "max_clients", "language", "os", "features"]
+IDENTITY_FIELDS = [
+    *("type", "name", "attributes", "max_clients", "language", "os", "features", "replica"),
+]
 IDENTITIES = st.fixed_dictionaries(
     {},
     optional={

@@ -1,0 +1,160 @@
+"""Requests that are given up: by the caller, a timeout, or the task that awaits them."""
+
+import asyncio
+import threading
+
+import pytest
+
+from msl_network import Service, connect
+
+from .laboratory import eventually
+from .raw import RawPeer
+
+
+class Scanner(Service):
+    def __init__(self):
+        super().__init__()
+        self.entered = threading.Semaphore(0)
+        self.let_go = threading.Event()
+        self.heard = []
+
+    async def on_loop(self):
+        self.entered.release()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.heard.append("cancelled")
+            raise
+
+    def in_thread(self):
+        self.entered.release()
+        self.heard.append(self.request.sleep(60))
+        self.request.raise_if_cancelled()
+
+    def stubborn(self):
+        self.entered.release()
+        while not self.request.cancelled:
+            self.request.sleep(0.01)
+        return "all the same"
+
+    def deaf(self):
+        self.entered.release()
+        self.let_go.wait(30)
+
+
+@pytest.fixture
+def service(manager):
+    service = Scanner()
+    with service.start_in_background(**manager.kwargs):
+        yield service
+
+
+@pytest.fixture
+def link(manager, service):
+    with connect(**manager.kwargs) as client:
+        yield client.link("Scanner")
+
+
+@pytest.mark.parametrize(
+    ("method", "how", "heard"),
+    [
+        ("on_loop", "stopped", ["cancelled"]),
+        ("in_thread", "stopped", [False]),
+        ("stubborn", "ended", []),
+    ],
+)
+def test_caller_gives_up_and_learns_what_became_of_it(service, link, method, how, heard):
+    reply = link[method](asynchronous=True)
+    assert reply.cancellation is None
+    assert service.entered.acquire(timeout=10)
+    assert reply.cancel()
+    assert reply.cancelled()
+    assert reply.cancellation.result(10) == how
+    assert service.heard == heard
+    assert not link._state.session._in_flight._given_up
+
+
+def test_what_has_not_begun_never_does(service, link):
+    # all threads of the Service are taken
+    running = [link.stubborn(asynchronous=True) for _ in range(32)]
+    for _ in running:
+        assert service.entered.acquire(timeout=10)
+    waiting = link.in_thread(asynchronous=True)
+    assert waiting.cancel()
+    assert waiting.cancellation.result(10) == "not begun"
+    for reply in running:
+        reply.cancel()
+    assert {reply.cancellation.result(10) for reply in running} == {"ended"}
+    assert service.heard == []
+
+
+def test_timeout_reaches_the_service(service, link):
+    with pytest.raises(TimeoutError, match=r"Scanner.on_loop did not reply within 0.2") as caught:
+        link.on_loop(timeout=0.2)
+    assert caught.value.cancellation.result(10) == "stopped"
+    assert service.heard == ["cancelled"]
+
+
+@pytest.mark.parametrize("method", ["on_loop", "in_thread"])
+def test_cancelled_task_reaches_the_service(service, link, method):
+    async def main():
+        task = asyncio.ensure_future(link.aio[method]())
+        assert await asyncio.to_thread(service.entered.acquire, timeout=10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await link.aio[method]()
+
+    asyncio.run(main())
+    eventually(lambda: len(service.heard) == 2)
+
+
+def test_what_has_been_answered_can_not_be_given_up(link):
+    reply = link.heard(asynchronous=True)
+    assert reply.result(10) == []
+    assert not reply.cancel()
+    assert reply.cancellation is None
+
+
+def test_request_that_is_held_while_the_connection_is_away(manager, service, link):
+    manager.stop()
+    eventually(lambda: not link._state.session.is_connected)
+    reply = link.heard(asynchronous=True, safe_to_repeat=True)
+    assert reply.cancel()
+    assert reply.cancellation.result(10) == "not begun"
+
+
+def test_connection_is_lost_before_it_is_known(manager, service, link):
+    reply = link.deaf(asynchronous=True)
+    assert service.entered.acquire(timeout=10)
+    reply.cancel()
+    assert not reply.cancellation.done()
+    manager.stop()
+    assert reply.cancellation.result(10) == "unknown"
+    service.let_go.set()
+
+
+def test_nobody_can_give_up_the_request_of_another(manager, service, link):
+    reply = link.in_thread(asynchronous=True)
+    assert service.entered.acquire(timeout=10)
+    with RawPeer(manager.port).client() as raw:
+        for requester in (None, link._state.session.network_name):
+            line = {"attribute": "__cancel__", "service": "Scanner", "uid": reply.uid}
+            raw.send({**line, "requester": requester})
+        assert raw.ask("identity")["result"]["services"].keys() == {"Scanner"}
+    assert link.heard() == []
+    reply.cancel()
+    assert reply.cancellation.result(10) == "stopped"
+
+
+def test_service_that_knows_no_more_than_1x(manager):
+    with connect(**manager.kwargs) as client, RawPeer(manager.port).service("Old") as old:
+        reply = client.link("Old")["wait"](asynchronous=True)
+        assert old.read()["attribute"] == "wait"
+        assert reply.cancel()
+        assert reply.cancellation.result(0) == "unknown"
+        old.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            old.socket.recv(1)  # it has not been sent what it does not know
