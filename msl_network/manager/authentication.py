@@ -48,10 +48,14 @@ def same_password(given: object, expected: str) -> bool:
     return hmac.compare_digest(_digest(given), _digest(expected))
 
 
+_SEVERAL = object()
+
+
 @dataclass(slots=True)
 class _Failures:
     count: int
     last: float
+    username: object = None  # whose they are; _SEVERAL, if they are of more than one user
 
 
 class Brake:
@@ -90,8 +94,8 @@ class Brake:
         pause = LOGIN_DELAY * 2.0 ** min(failures.count - LOGIN_ATTEMPTS, 10)
         return min(pause, LOGIN_DELAY_MAX)
 
-    def failed(self, address: str) -> None:
-        """Note a wrong password."""
+    def failed(self, address: str, username: object = None) -> None:
+        """Note a wrong password, and for which user it was."""
         now = time.monotonic()
         if len(self._failures) > 10_000:
             self._failures = {
@@ -102,10 +106,21 @@ class Brake:
         failures = self._failures.setdefault(neighbourhood(address), _Failures(0, now))
         failures.count += 1
         failures.last = now
+        if failures.count == 1:
+            failures.username = username
+        elif failures.username != username:
+            failures.username = _SEVERAL
 
-    def succeeded(self, address: str) -> None:
-        """Note a right password."""
-        self._failures.pop(neighbourhood(address), None)
+    def succeeded(self, address: str, username: object = None) -> None:
+        """Note a right password, and for which user it was.
+
+        It makes up for the wrong ones of that user alone: who has an account could otherwise try
+        those of others as often as they like, with a login of their own in between.
+        """
+        place = neighbourhood(address)
+        failures = self._failures.get(place)
+        if failures is not None and failures.username == username:
+            del self._failures[place]
 
 
 class Login(NamedTuple):

@@ -263,9 +263,9 @@ class Peer:
                 logger.error("cannot check the login of %s: %s", self, error)
                 return RuntimeError("The table of users can't be read now. Try again later"), None
             if not login.right:
-                brake.failed(self.ip_address)
+                brake.failed(self.ip_address, username)
                 return ValueError("Wrong login password"), login.username
-            brake.succeeded(self.ip_address)
+            brake.succeeded(self.ip_address, username)
         self.username = login.username
         self.is_admin = self.is_admin or login.is_admin
         return None, login.username

@@ -103,6 +103,11 @@ def main() -> None:
             print(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in figures.items()), flush=True)
     print(f"\n{'median of ' + str(args.rounds):<24}{'1.x':>12}{'this':>12}{'ratio':>9}")
     for what in results["this"]:
+        if what == "stream":
+            print(
+                f"{'stream [items/s]':<24}{'':>12}{statistics.median(results['this'][what]):>12,.1f}"
+            )
+            continue
         old, new = (statistics.median(results[name][what]) for name in sides)
         unit = "ms" if what == "import" else "calls/s"
         ratio = old / new if what == "import" else new / old

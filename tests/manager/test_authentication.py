@@ -250,6 +250,21 @@ def test_addresses_of_one_ipv6_network_are_one():
     assert brake.delay("2001:db8::0") == 0
 
 
+def test_login_of_ones_own_does_not_make_up_for_tries_at_the_account_of_another():
+    brake, address = Brake(), "192.0.2.1"
+    for user in ("eve", "ada", "ada"):
+        brake.failed(address, user)
+    brake.succeeded(address, "eve")
+    assert brake.delay(address) > 0
+    other = "192.0.2.2"
+    for _ in range(3):
+        brake.failed(other, "ada")
+    brake.succeeded(other, "eve")
+    assert brake.delay(other) > 0
+    brake.succeeded(other, "ada")  # a person who has remembered it
+    assert brake.delay(other) == 0
+
+
 def test_connection_that_has_gone_makes_no_try(monkeypatch):
     """What somebody leaves behind in the queue holds nobody up, and is not counted."""
     failed = []
