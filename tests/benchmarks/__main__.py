@@ -104,9 +104,8 @@ def main() -> None:
     print(f"\n{'median of ' + str(args.rounds):<24}{'1.x':>12}{'this':>12}{'ratio':>9}")
     for what in results["this"]:
         if what == "stream":
-            print(
-                f"{'stream [items/s]':<24}{'':>12}{statistics.median(results['this'][what]):>12,.1f}"
-            )
+            median = statistics.median(results["this"][what])
+            print(f"{'stream [items/s]':<24}{'':>12}{median:>12,.1f}")
             continue
         old, new = (statistics.median(results[name][what]) for name in sides)
         unit = "ms" if what == "import" else "calls/s"
