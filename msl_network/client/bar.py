@@ -67,7 +67,7 @@ def result_with_bar(reply: Reply[Any]) -> Any:
 def _make_bar(name: str, start: float) -> Any:
     from tqdm.auto import tqdm
 
-    bar = tqdm(desc=name, disable=_disable, delay=PATIENCE)
+    bar = tqdm(desc=name, disable=_disable, delay=PATIENCE, dynamic_ncols=True)
     if not bar.disable:
         bar.start_t = start
     return bar

@@ -77,18 +77,10 @@ class RemoteError(RuntimeError):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows below a cell: the lines of the user, and not those of this package."""
-        before = self.__cause__ or (None if self.__suppress_context__ else self.__context__)
-        blocks = []
-        if before is not None:
-            blocks.append("".join(tracebacks.format_exception(before)).rstrip())
-            blocks.append("After the above exception, another one occurred:")
-        blocks.append("\n".join(_callers(self)))
         kind = f"{self.type}: " if self.type else ""
         where = f"{self.service}.{self.attribute} at Manager[{self._manager}]"
         text = escaped(f"{kind}{self.message}", keep="\n\t")
-        blocks.append(f"{text}\n    raised by {escaped(where)}")
-        blocks += [note.strip("\n") for note in getattr(self, "__notes__", ())]
-        return "\n\n".join(filter(None, blocks)).split("\n")
+        return _rendered(self, f"{text}\n    raised by {escaped(where)}")
 
 
 class UnknownAttributeError(AttributeError, RuntimeError):
@@ -97,6 +89,10 @@ class UnknownAttributeError(AttributeError, RuntimeError):
     It is an AttributeError, so that `hasattr(link, name)` tells the truth, and a RuntimeError,
     which 1.x raises when a Service is asked for what it does not have.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows below a cell: the lines of the user, and not those of this package."""
+        return _rendered(self, f"AttributeError: {self}")
 
 
 class ReplyTimeoutError(TimeoutError):
@@ -109,6 +105,21 @@ class ReplyTimeoutError(TimeoutError):
     def __init__(self, text: str, cancellation: "Cancellation | None") -> None:
         super().__init__(text)
         self.cancellation = cancellation
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows below a cell: the lines of the user, and not those of this package."""
+        return _rendered(self, f"TimeoutError: {self}")
+
+
+def _rendered(error: BaseException, text: str) -> list[str]:
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    blocks = []
+    if before is not None:
+        blocks.append("".join(tracebacks.format_exception(before)).rstrip())
+        blocks.append("After the above exception, another one occurred:")
+    blocks += ["\n".join(_callers(error)), text]
+    blocks += [note.strip("\n") for note in getattr(error, "__notes__", ())]
+    return "\n\n".join(filter(None, blocks)).split("\n")
 
 
 # What a future or a coroutine takes for something else, what is made of other exceptions, and what

@@ -248,6 +248,17 @@ def test_bar_in_a_cell(connected, oven, code):
     assert "20/20" in page
 
 
+def test_cell_that_fails_shows_the_lines_of_the_user(connected, oven):
+    for code, text in (
+        ("link.heat(timeout=0.2)", "TimeoutError: Oven.heat did not reply within 0.2 seconds"),
+        ("link.cool()", "AttributeError: The 'Oven' service has no attribute 'cool'"),
+    ):
+        shown = connected.fail(code).error[2]
+        assert shown.startswith("Cell, line 1")
+        assert f"    {code}\n\n{text}" in shown
+        assert "msl_network/client" not in shown
+
+
 def test_stop_ends_the_cells_behind_it(connected, oven):
     cells = [connected.start(code) for code in ("link.heat()", "link.add(1)")]
     reach(oven)
