@@ -47,7 +47,7 @@ def result_with_bar(reply: Reply[Any]) -> Any:
             reply.bell = bell = Future[None]()
             if reply.progress is not None:
                 if bar is None:
-                    bar = _make_bar(reply.request, start)
+                    bar = _make_bar(reply.request, start, reply.progress.total)
                 _show(bar, reply.progress)
             if not reply.done():
                 wait(bell)
@@ -64,17 +64,21 @@ def result_with_bar(reply: Reply[Any]) -> Any:
             bar.close()
 
 
-def _make_bar(name: str, start: float) -> Any:
+def _make_bar(name: str, start: float, total: float | None) -> Any:
     from tqdm.auto import tqdm
 
-    bar = tqdm(desc=name, disable=_disable, delay=PATIENCE, dynamic_ncols=True)
+    bar = tqdm(desc=name, total=total, disable=_disable, delay=PATIENCE, dynamic_ncols=True)
     if not bar.disable:
         bar.start_t = start
     return bar
 
 
 def _show(bar: Any, progress: Progress) -> None:
-    bar.total, bar.n = progress.total, progress.value
+    if bar.total != progress.total and not bar.disable:
+        start = bar.start_t
+        bar.reset(progress.total)  # a widget has it, too
+        bar.start_t = start
+    bar.n = progress.value
     bar.bar_format = _COUNT if progress.total is None else _BAR
     bar.set_postfix_str(progress.message, refresh=False)
     bar.refresh()

@@ -246,6 +246,10 @@ def test_bar_in_a_cell(connected, oven, code):
     page = connected.page()
     assert "Oven.simmer" in page
     assert "20/20" in page
+    (drawn,) = [
+        w for w in connected.widgets.values() if w.get("_model_name") == "FloatProgressModel"
+    ]
+    assert (drawn["value"], drawn["max"]) == (20, 20)
 
 
 def test_cell_that_fails_shows_the_lines_of_the_user(connected, oven):
