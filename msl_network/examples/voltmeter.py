@@ -25,12 +25,18 @@ class Voltmeter(Service):
         name: The name on the Manager; None for the name of the class.
         delay: Seconds that one reading takes.
         seed: The noise is the same for the same seed; None for another one each time.
+        replica: Whether it shares its name with others.
     """
 
     def __init__(
-        self, *, name: str | None = None, delay: float = 0.01, seed: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        delay: float = 0.01,
+        seed: int | None = None,
+        replica: bool = False,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name=name, replica=replica)
         self._delay = delay
         self._noise = random.Random(seed)  # noqa: S311 - nothing secret
         self._range = 10.0
