@@ -225,11 +225,16 @@ class Connection(asyncio.BufferedProtocol):
             self._flush()
         return True
 
-    def has_room(self, size: int) -> bool:
-        """Whether that many bytes more can wait for the peer, without its being dropped for it."""
+    def has_room(self, size: int, *, share: float = 1.0) -> bool:
+        """Whether that many bytes more can wait for the peer, without its being dropped for it.
+
+        Args:
+            size: How many bytes.
+            share: How much of the room may be taken.
+        """
         return not self._pending or (
-            self._pending_bytes + size <= self._outgoing_limit
-            and len(self._pending) < self._outgoing_lines
+            self._pending_bytes + size <= self._outgoing_limit * share
+            and len(self._pending) < self._outgoing_lines * share
         )
 
     def start_heartbeat(self, interval: float) -> None:

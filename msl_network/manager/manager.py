@@ -69,6 +69,10 @@ ADMIN_ATTRIBUTES = frozenset(
 of any object could be reached, the database's SQL included."""
 
 
+TOLD_LIMIT = 10_000
+"""Most bytes of what a Client tells of a request: three names of 1000 characters, and a number."""
+
+
 @dataclass(slots=True)
 class Tables:
     """The tables of a Manager's database."""
@@ -225,7 +229,11 @@ class Manager:
             return  # it has been answered meanwhile
         other = self._by_service[record]
         if other.can("cancel" if message.attribute == CANCEL else "stream"):
-            other.connection.send(message_line(message, peer.network_name))
+            line = message_line(message, peer.network_name)
+            # a Client that tells without end takes no room from the requests of others, nor
+            # gets a Service dropped that is busy
+            if len(line) <= TOLD_LIMIT and other.connection.has_room(len(line), share=0.5):
+                other.connection.send(line)
 
     # --- requests to the Manager itself --------------------------------------------------
 

@@ -496,7 +496,8 @@ class Peer:
             wanted = other.can("stream")
         else:
             # the next report will do if the Client is behind
-            wanted = other.can("progress") and other.connection.is_idle
+            small = len(line) <= SMALL_LIMIT  # its Client reads it where it reads all else
+            wanted = small and other.can("progress") and other.connection.is_idle
         if wanted:
             other.connection.send(line + END)
 
