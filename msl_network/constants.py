@@ -194,6 +194,9 @@ that waits for its instrument costs a thread and nothing else."""
 PROGRESS_INTERVAL: Final = 0.1
 """Seconds between two reports of the progress of a request: a person sees no more."""
 
+PROGRESS_MESSAGE: Final = 200
+"""Most characters of a word about what is being done; it stands behind a bar."""
+
 STREAM_ITEMS: Final = 1000
 """Most items that a method which yields is ahead of who takes them: enough for 20,000 a second over
 a network that takes 50 ms."""

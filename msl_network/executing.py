@@ -15,7 +15,7 @@ from .escaping import escaped
 from .lanes import Lanes, lane_of
 from .line_socket import LineSocket
 from .request import CANCELLED, Request, current_request
-from .streaming import ItemSender
+from .streaming import Collected, ItemSender
 from .wire.messages import (
     Message,
     TooManyError,
@@ -75,6 +75,9 @@ class Executor:
         self._threads = Workers(service.name, WORKERS)
         # those that can be given up, by who asked and the uid
         self._requests: dict[tuple[str, str], Request] = {}
+        # those without a uid, as a person at a terminal sends them, or with that of another one,
+        # which 1.x lets pass
+        self._nameless: set[Request] = set()
         self._running = 0  # and how many wait
         self._is_limited = concurrency is not None
         self._lanes: Lanes[Request] = Lanes(concurrency)
@@ -113,8 +116,11 @@ class Executor:
             if attribute == SHUTDOWN_SERVICE:
                 self._spawn(self._shut_down(request))
                 return
-            if request.uid:  # a person at a terminal gives none
-                self._requests[request.requester, request.uid] = request
+            key = request.requester, request.uid
+            if not request.uid or self._requests.setdefault(key, request) is not request:
+                # nothing can be told of it, and a stream would wait for that for ever
+                request._stream = False
+                self._nameless.add(request)
             if begins:
                 self._start(request, way)
             else:
@@ -155,9 +161,11 @@ class Executor:
             waiting = self._lanes.remove_waiting(requester)
         for request in waiting:
             self._finish(request)
-        for request in list(self._requests.values()):
-            if request._stream and requester in (None, request.requester):
-                self.cancel(request.requester, request.uid)
+        for request in [*self._requests.values(), *self._nameless]:
+            if requester in (None, request.requester):
+                request._is_gone = True
+                if request._stream:
+                    self.cancel(request.requester, request.uid)
 
     @property
     def waiting(self) -> int:
@@ -285,10 +293,13 @@ class Executor:
 
     def _send_items(self, request: Request, items: Generator[Any, Any, Any]) -> Any:
         """Send what a method yields, one by one if its Client wants that; returns the rest."""
-        if not request._stream:
-            return list(items)
-        sender = request._sender = ItemSender(request, self._loop)
         with contextlib.closing(items):
+            if not request._stream:
+                collected = Collected(request)
+                for item in items:
+                    collected.add(item)
+                return collected.items
+            sender = request._sender = ItemSender(request, self._loop)
             for item in items:
                 if not sender.put(item):
                     break
@@ -298,10 +309,15 @@ class Executor:
     async def _send_items_on_loop(self, request: Request, items: AsyncGenerator[Any, Any]) -> Any:
         async with contextlib.aclosing(items):
             if not request._stream:
-                return [item async for item in items]
+                collected = Collected(request)
+                async for item in items:
+                    collected.add(item)
+                return collected.items
             sender = request._sender = ItemSender(request, self._loop)
             async for item in items:
-                await sender.put_on_loop(item)
+                if not await sender.put_on_loop(item):
+                    break
+        request.raise_if_cancelled()
         return None
 
     async def _shut_down(self, request: Request) -> None:
@@ -375,7 +391,11 @@ class Executor:
             request._progress.end()
         if request._sender is not None:
             request._sender.flush()
-        self._requests.pop((request.requester, request.uid), None)
+        key = request.requester, request.uid
+        if self._requests.get(key) is request:
+            del self._requests[key]
+        else:
+            self._nameless.discard(request)
         if line is not None:
             connection = request._connection
             # of many replies, what is written while the loop wakes up leaves in one write

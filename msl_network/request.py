@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from . import loop_thread
-from .constants import PROGRESS, PROGRESS_INTERVAL
+from .constants import PROGRESS, PROGRESS_INTERVAL, PROGRESS_MESSAGE
 from .wire.messages import request_line
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Request:
         "_event",
         "_features",
         "_has_begun",
+        "_is_gone",
         "_message",
         "_progress",
         "_sender",
@@ -56,6 +57,7 @@ class Request:
         self._connection = connection
         self._features = message.features
         self._progress: Progress | None = None
+        self._is_gone = False  # whether its Client, or the connection, has gone
         self._stream = message.stream and bool(self.uid)
         self._sender: ItemSender | None = None
         self._cancelled = False
@@ -106,7 +108,7 @@ class Request:
         if "progress" in self._features:
             if self._progress is None:
                 self._progress = Progress(self)
-            self._progress.report(value, total, message)
+            self._progress.report(value, total, str(message)[:PROGRESS_MESSAGE])
 
     def _cancel(self) -> None:
         """Note that it has been given up; on the loop."""

@@ -4,16 +4,17 @@ import asyncio
 import threading
 import time
 from collections import deque
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from .constants import ITEMS, STREAM_BYTES, STREAM_ITEMS
+from .constants import ITEMS, MESSAGE_LIMIT, STREAM_BYTES, STREAM_ITEMS
 from .wire.codec import encode
 from .wire.messages import items_line
 
 if TYPE_CHECKING:
     from .request import Request
 
-__all__ = ["ItemSender"]
+__all__ = ["Collected", "ItemSender"]
 
 BATCH_BYTES = 64 * 1024
 """Bytes of items that leave in one line without waiting for more."""
@@ -21,6 +22,41 @@ BATCH_BYTES = 64 * 1024
 BATCH_PAUSE = 0.002
 """Seconds in which further items join those that wait. One that comes after a longer pause
 leaves at once."""
+
+
+class Collected:
+    """The items of a request whose Client wants all of them at once, as one of 1.x does.
+
+    A method that yields for ever would fill the memory; it ends when nobody wants its items.
+
+    Args:
+        request: The request.
+    """
+
+    def __init__(self, request: "Request") -> None:
+        self.items: list[Any] = []
+        self._request = request
+        self._bytes = 0
+
+    def add(self, item: Any) -> None:
+        """Add an item.
+
+        Raises:
+            TypeError: It can't be written as JSON.
+            ValueError: They are more than a message can have.
+            concurrent.futures.CancelledError: The Client has given the request up, or has gone.
+        """
+        self._request.raise_if_cancelled()
+        if self._request._is_gone:
+            raise CancelledError("The Client has gone")
+        # 8 bytes more for where it is in the memory: there may be many small ones
+        self._bytes += len(encode(item)) + 8
+        if self._bytes > MESSAGE_LIMIT:
+            raise ValueError(
+                f"{self._request.attribute!r} yields more than a message can have. "
+                f"Take its items one by one"
+            )
+        self.items.append(item)
 
 
 class ItemSender:
@@ -62,8 +98,11 @@ class ItemSender:
                 self._changed.wait()
         return not self._request.cancelled
 
-    async def put_on_loop(self, item: Any) -> None:
+    async def put_on_loop(self, item: Any) -> bool:
         """Send an item, on the loop; waits until there is room.
+
+        Returns:
+            Whether further items are wanted: a method may go on when it is cancelled.
 
         Raises:
             TypeError: The item can't be written as JSON.
@@ -71,9 +110,10 @@ class ItemSender:
         data = encode(item)
         with self._changed:
             self._add(data)
-        while self._is_full:
+        while self._is_full and not self._request.cancelled:
             self._waiter = self._loop.create_future()
             await self._waiter
+        return not self._request.cancelled
 
     def taken(self, count: int) -> None:
         """Note how many items the Client has taken in all; on the loop."""

@@ -7,6 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..asking import WAKE_UP, wait_awake
+from ..constants import PROGRESS_MESSAGE
 from ..escaping import escaped
 from .notifier import Handler, Notifier
 from .stream import Items
@@ -14,9 +15,6 @@ from .stream import Items
 __all__ = ["Cancellation", "Progress", "Reply", "waited_for"]
 
 T = TypeVar("T")
-
-MESSAGE_LENGTH = 200
-"""Most characters of a word about what is being done; it stands behind a bar."""
 
 
 class Awaitable(Future[T], Generic[T]):
@@ -129,7 +127,7 @@ class Reply(Awaitable[T], Generic[T]):
         """Note a report of progress, and have the handler called with the latest one."""
         match values:
             case [int() | float() as value, int() | float() | None as total, str(message)]:
-                self.progress = Progress(value, total, escaped(message[:MESSAGE_LENGTH]))
+                self.progress = Progress(value, total, escaped(message[:PROGRESS_MESSAGE]))
             case _:
                 return
         self.ring()
