@@ -31,6 +31,14 @@ class Scanner(Service):
         self.progress(float("nan"), 3, "\x1b[2J" + "x" * 10_000)
         self.request.sleep(0.5)
 
+    def beyond_any_bar(self, which):
+        nan, inf, huge = float("nan"), float("inf"), 10**400
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            self.progress(*[(nan, 10), (1, nan), (inf, 10), (1, inf), (huge, 1), (1, huge)][which])
+            self.request.sleep(0.02)
+        return which
+
     def outside(self):
         failed = []
 
@@ -132,6 +140,13 @@ def test_bar_while_a_call_waits(link, monkeypatch):
     assert "Scanner.scan" in shown
     assert "/40" in shown
     assert "point " in shown
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_what_no_bar_can_show_is_not_in_the_way_of_the_result(link, monkeypatch, which):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(bar, "PATIENCE", 0.05)
+    assert link.beyond_any_bar(which) == which
 
 
 def test_no_bar_in_a_file(link, monkeypatch):

@@ -1,14 +1,17 @@
 """Methods that yield: their items come one by one, and no faster than they are taken."""
 
 import asyncio
+import contextlib
 import gc
+import json
 import threading
 import time
 
 import pytest
 
-from msl_network import LocalManager, RemoteError, Service, connect
+from msl_network import LocalManager, RemoteError, Service, connect, streaming
 from msl_network.constants import STREAM_BYTES, STREAM_ITEMS
+from msl_network.line_socket import LineSocket
 
 from .laboratory import eventually
 from .raw import RawPeer
@@ -52,6 +55,23 @@ class Scanner(Service):
     def never(self):
         self.request.sleep(60)
         yield 1
+
+    async def goes_on(self):
+        try:
+            while True:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.001)
+                yield 1
+        finally:
+            self.closed.release()
+
+    def for_ever(self):
+        try:
+            while True:
+                yield 1
+                time.sleep(0.001)
+        finally:
+            self.closed.release()
 
     def odd(self):
         yield 1
@@ -174,6 +194,91 @@ def test_item_that_does_not_come_in_time(service, link):
         asyncio.run(main())
 
 
+def test_wait_for_an_item_that_is_cancelled(link, caplog):
+    async def main():
+        async def take():
+            async for _ in link.aio.never():
+                pass
+
+        task = asyncio.create_task(take())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert "exception" not in caplog.text
+
+
+def test_two_threads_share_a_stream(link):
+    stream = link.scan(3000)
+    got = []
+    threads = [threading.Thread(target=lambda: got.extend(stream), daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert sorted(got) == list(range(3000))
+
+
+def test_stream_that_is_closed_while_another_thread_waits_for_an_item(link):
+    stream = link.never()
+    thread = threading.Thread(target=lambda: list(stream), daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    stream.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_garbage_that_is_collected_in_the_middle_of_a_write(service, link, monkeypatch):
+    class Knot:
+        pass
+
+    knot = Knot()
+    knot.stream, knot.itself = link.scan(10**9), knot
+    assert next(knot.stream) == 0
+    write = LineSocket._write
+    collected = []
+
+    def collect_and_write(self, line):
+        collected.append(gc.collect())
+        write(self, line)
+
+    del knot
+    monkeypatch.setattr(LineSocket, "_write", collect_and_write)
+    assert link.scan(3, asynchronous=True).result(10) == [0, 1, 2]
+    assert collected
+    assert is_closed(service)
+
+
+def test_method_that_goes_on_when_it_is_cancelled(service, link):
+    stream = link.goes_on()
+    assert next(stream) == 1
+    stream.close()
+    assert is_closed(service)
+
+
+def test_list_of_what_never_ends(manager, service, link, monkeypatch):
+    reply = link.for_ever(asynchronous=True)
+    eventually(lambda: service._Service__session._executor._running == 1)
+    time.sleep(0.05)
+    reply.cancel()
+    assert is_closed(service)
+    assert reply.cancellation.result(10) == "stopped"
+    for uid in ("1", ""):
+        with RawPeer(manager.port).client() as raw:
+            request = {"service": "Scanner", "attribute": "for_ever", "args": [], "kwargs": {}}
+            raw.send({**request, "uid": uid})
+            eventually(lambda: service._Service__session._executor._running == 1)
+        assert is_closed(service)
+    monkeypatch.setattr(streaming, "MESSAGE_LIMIT", 1000)
+    with pytest.raises(ValueError, match="yields more than a message can have"):
+        link.for_ever(asynchronous=True).result(10)
+    assert is_closed(service)
+
+
 def test_all_of_them_at_once(link):
     assert link.scan(5, asynchronous=True).result(10) == [0, 1, 2, 3, 4]
 
@@ -201,6 +306,68 @@ def test_who_knows_no_more_than_1x_gets_the_list(manager, service):
 def test_several_at_a_time(link):
     streams = [link.scan(3000), link.scan_on_loop(3000), link.scan(3000)]
     assert list(zip(*streams, strict=True)) == [(i, i, i) for i in range(3000)]
+
+
+def test_streams_that_share_a_uid_end_with_their_client(manager, service):
+    request = {"service": "Scanner", "attribute": "for_ever", "args": [], "kwargs": {}}
+    with begin_and_read_nothing(manager) as raw:
+        for _ in range(3):
+            raw.send({**request, "uid": "7", "stream": True})
+        eventually(lambda: service._Service__session._executor._running == 4)
+    for _ in range(4):
+        assert is_closed(service)
+
+
+@pytest.fixture
+def liar(manager):
+    """A Service that sends items as it likes, and a stream of it."""
+    with RawPeer(manager.port) as raw, connect(**manager.kwargs) as client:
+        raw.read()
+        more = {"attributes": {"f": "()"}, "streams": ["f"], "features": ["stream", "cancel"]}
+        raw.send({"result": {"type": "service", "name": "Liar", **more}})
+        eventually(lambda: "Liar" in client.identities()["services"])
+        stream = client.link("Liar").f()
+        request = raw.read()
+        items = {"attribute": "__items__", "uid": request["uid"]}
+        yield raw, stream, {**items, "requester": request["requester"]}
+
+
+@pytest.mark.parametrize("item", ["x", "x" * STREAM_BYTES])
+def test_service_that_does_not_wait_until_its_items_are_taken(liar, item):
+    raw, stream, items = liar
+    line = json.dumps({**items, "args": [item] * (1 if len(item) > 1 else 100)}).encode() + b"\r\n"
+    for _ in range(200 if item == "x" else 20):
+        raw.send(line)
+    eventually(stream._reply.done)
+    assert raw.read()["attribute"] == "__cancel__"
+    got = 0
+    with pytest.raises(ConnectionError, match=r"Liar.f yields, but does not wait"):
+        for _ in stream:
+            got += 1
+    assert got == (10 * STREAM_ITEMS if item == "x" else 10)
+
+
+def test_end_of_a_request_that_is_made_up(liar):
+    raw, stream, items = liar
+    stream.close()
+    assert raw.read()["attribute"] == "__cancel__"
+    error = {"error": True, "message": "x", "result": None, "cancelled": "\x1b[2J"}
+    raw.send({**items, "attribute": None, **error})
+    assert stream._reply.cancellation.result(10) == "ended"
+
+
+def test_client_that_tells_without_end_gets_no_service_dropped(manager, liar):
+    told = {"attribute": "__taken__", "service": "Liar", "args": [1]}
+    with RawPeer(manager.port).client() as raw:
+        raw.send({"service": "Liar", "attribute": "f", "args": [], "kwargs": {}, "uid": "1"})
+        raw.send({**told, "uid": "1", "args": ["x" * 20_000]})
+        line = json.dumps({**told, "uid": "1"}).encode() + b"\r\n"
+        for _ in range(60):
+            raw.send(line * 5000)  # more lines than may wait for a Service that does not read
+        services = raw.ask({"service": "Manager", "attribute": "identity", "uid": "2"})["result"]
+        assert "Liar" in services["services"]
+    assert liar[0].read()["attribute"] == "f"
+    assert liar[0].read()["args"] == [1]
 
 
 def begin_and_read_nothing(manager):

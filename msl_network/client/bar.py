@@ -1,6 +1,7 @@
 """A bar that shows how far a request is, while a blocking call waits for it."""
 
 import contextlib
+import math
 import time
 from concurrent.futures import Future
 from typing import Any
@@ -46,9 +47,10 @@ def result_with_bar(reply: Reply[Any]) -> Any:
         while not reply.done():
             reply.bell = bell = Future[None]()
             if reply.progress is not None:
+                progress = _showable(reply.progress)
                 if bar is None:
-                    bar = _make_bar(reply.request, start, reply.progress.total)
-                _show(bar, reply.progress)
+                    bar = _make_bar(reply.request, start, progress.total)
+                _show(bar, progress)
             if not reply.done():
                 wait(bell)
         result = reply.result(0)
@@ -62,6 +64,20 @@ def result_with_bar(reply: Reply[Any]) -> Any:
     finally:
         if bar is not None:
             bar.close()
+
+
+def _showable(progress: Progress) -> Progress:
+    """What of a report a bar can show: no report is in the way of the result."""
+    value, total, message = progress
+    known = total is not None and _is_finite(total)
+    return Progress(value if _is_finite(value) else 0, total if known else None, message)
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False  # an integer that is larger than any float
 
 
 def _make_bar(name: str, start: float, total: float | None) -> Any:

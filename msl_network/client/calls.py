@@ -93,4 +93,5 @@ def call_options(kwargs: dict[str, Any], loop: asyncio.AbstractEventLoop | None)
 
 def yields(state: LinkState, name: str) -> bool:
     """Whether an attribute is a method that yields, whose items can be had one by one."""
-    return name in state.identity.get("streams", ()) and "stream" in state.identity["features"]
+    identity = state.identity
+    return name in identity.get("streams", ()) and "stream" in identity.get("features", ())

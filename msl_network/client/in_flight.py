@@ -99,7 +99,8 @@ class InFlight:
         if reply is None or reply.done():
             cancellation = self._given_up.pop(message.uid or "", None)
             if cancellation is not None:
-                cancellation.settle(message.cancelled or "ended")
+                how = message.cancelled
+                cancellation.settle(how if how in ("not begun", "stopped") else "ended")
             return None
         if not message.error:
             if len(line) > DECODE_ON_LOOP:
@@ -126,6 +127,21 @@ class InFlight:
         reply = self._replies.pop(error.uid, None)
         if reply is not None:
             settle(reply, ValueError(f"Invalid reply: {error}"))
+        elif (cancellation := self._given_up.pop(error.uid, None)) is not None:
+            cancellation.settle("ended")
+
+    def came(self, reply: Reply[Any], items: list[Any], size: int) -> None:
+        """Note items of a stream; one whose Service does not wait for who takes them fails.
+
+        Args:
+            reply: The end of the stream.
+            items: The items.
+            size: The bytes of their line.
+        """
+        if reply.items is not None and not reply.items.add(items, size):
+            self.give_up(reply)
+            error = f"{reply.request} yields, but does not wait until what it yields is taken"
+            settle(reply, ConnectionError(error))
 
     def _oldest(self, message: Message) -> Reply[Any] | None:
         """The request that a reply without a uid is for: 1.x answers such ones in their order."""

@@ -272,6 +272,9 @@ class Session:
 
     def _entry(self, service: str, identity: Any) -> dict[str, Any]:
         if isinstance(identity, dict) and isinstance(identity.get("attributes"), dict):
+            for name in ("features", "streams"):  # of a Service of 1.x they are whatever it says
+                if not isinstance(identity.get(name, []), list):
+                    del identity[name]
             return identity
         raise ConnectionError(
             f"Manager[{self.options.address}] does not say what {service!r} offers. "
@@ -316,7 +319,7 @@ class Session:
             if away is not None:
                 self._hold(away, is_served=is_served)
         elif (attribute := message.attribute or "").startswith("__"):
-            self._told(attribute, message)
+            self._told(attribute, message, len(line))
         elif message.attribute is not None:
             self._spawn(self._answer_manager(message))
 
@@ -360,7 +363,7 @@ class Session:
             # it says so itself, and closes the connection
             self._connection.lost_reason = escaped(message.error_text())
 
-    def _told(self, attribute: str, message: Message) -> None:
+    def _told(self, attribute: str, message: Message, size: int) -> None:
         """Handle what a Service tells of a request, or the Manager of itself or a Service."""
         if attribute == GOODBYE:
             self._comeback.is_stopped = True
@@ -382,8 +385,8 @@ class Session:
             return
         if attribute == PROGRESS:
             reply.report(args, self.notifier)
-        elif attribute == ITEMS and reply.items is not None:
-            reply.items.add(args)
+        elif attribute == ITEMS:
+            self._in_flight.came(reply, args, size)
 
     async def _answer_manager(self, message: Message) -> None:
         """Answer the Manager that asks for a login in the middle of the session."""

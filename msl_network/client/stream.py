@@ -1,13 +1,16 @@
 """The items of a method that yields, as they come."""
 
 import asyncio
+import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import TYPE_CHECKING, Any, Self
 
+from .. import loop_thread
 from ..asking import wait
-from ..constants import STREAM_ITEMS
+from ..constants import STREAM_BYTES, STREAM_ITEMS
 
 if TYPE_CHECKING:
     from .reply import Reply
@@ -18,9 +21,13 @@ TAKEN_AT_ONCE = STREAM_ITEMS // 4
 """Items after which the Service is told that they have been taken, so that it never has to wait for
 a Client that is as fast as itself."""
 
+TOO_FAR_AHEAD = 10
+"""How many times as many items, or bytes of them, as it may be ahead a Service can send: one that
+does not wait does not fill the memory."""
+
 
 class Items:
-    """The items of one request that have come and have not been taken.
+    """The items of one request that have come and have not been taken; for any threads.
 
     Args:
         acknowledge: Tells the Service how many items have been taken in all.
@@ -29,35 +36,64 @@ class Items:
     def __init__(self, acknowledge: Callable[[int], None]) -> None:
         self._acknowledge = acknowledge
         self._items: deque[Any] = deque()
+        self._lock = threading.Lock()
+        # (index of the last item, bytes) of each line of which not all has been taken
+        self._lines: deque[tuple[int, int]] = deque()
+        self._bytes = 0
         self._taken = 0
         self._told = 0
-        self._bell: Future[None] | None = None
+        self._bells: deque[Future[None]] = deque()
 
-    def add(self, items: list[Any]) -> None:
-        """Note items that have come; on the loop of the network."""
-        self._items.extend(items)
+    def add(self, items: list[Any], size: int) -> bool:
+        """Note items that have come; on the loop of the network.
+
+        Args:
+            items: The items.
+            size: The bytes of their line.
+
+        Returns:
+            Whether the Service waits for who takes them, as it has to.
+        """
+        with self._lock:
+            if (
+                len(self._items) + len(items) > TOO_FAR_AHEAD * STREAM_ITEMS
+                or self._bytes > TOO_FAR_AHEAD * STREAM_BYTES
+            ):
+                return False
+            if items:
+                self._items.extend(items)
+                self._lines.append((self._taken + len(self._items), size))
+                self._bytes += size
         self.ring()
+        return True
 
     def ring(self) -> None:
         """Tell who waits that there is something new."""
-        bell, self._bell = self._bell, None
-        if bell is not None:
-            bell.set_result(None)
+        while self._bells:
+            # another thread may be doing it, and who waited may have been cancelled
+            with contextlib.suppress(IndexError, InvalidStateError):
+                self._bells.popleft().set_result(None)
 
     def new_bell(self) -> Future[None]:
         """What is done when there is something new from now on."""
-        self._bell = bell = Future[None]()
+        bell = Future[None]()
+        self._bells.append(bell)
         return bell
 
     def take(self) -> list[Any]:
         """The next item, in a list; an empty one while there is none."""
-        if not self._items:
-            return []
-        item = self._items.popleft()
-        self._taken += 1
-        if not self._items or self._taken - self._told >= TAKEN_AT_ONCE:
-            self._told = self._taken
-            self._acknowledge(self._taken)
+        with self._lock:
+            if not self._items:
+                return []
+            item = self._items.popleft()
+            self._taken = taken = self._taken + 1
+            while self._lines and self._lines[0][0] <= taken:
+                self._bytes -= self._lines.popleft()[1]
+            tell = not self._items or taken - self._told >= TAKEN_AT_ONCE
+            if tell:
+                self._told = taken
+        if tell:
+            self._acknowledge(taken)
         return [item]
 
 
@@ -76,13 +112,17 @@ class _Stream:
         self._items = items = reply.items
         self._timeout = timeout
         self._owner = owner
+        self._loop = loop_thread.get_loop()
         reply.add_done_callback(lambda _: items.ring())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._reply.request}>"
 
     def __del__(self) -> None:
-        self._reply.cancel()
+        # not here: the garbage collector may be called where the lock of the socket is held
+        if not self._reply.done():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._reply.cancel)
 
     def _next(self) -> list[Any]:
         """The next item, in a list; an empty one if it has not come yet.
