@@ -59,6 +59,9 @@ class Executor:
         ignored: The attributes that Clients can't ask for.
         concurrency: Most requests that run at the same time; None for no limit.
         shut_down: Called when a Client has shut the Service down, and all has been answered.
+
+    Attributes:
+        known: What the Manager can do beyond 1.x.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Executor:
         concurrency: int | None,
         shut_down: Callable[[], None],
     ) -> None:
+        self.known: list[str] = []
         self._service = service
         self._ignored = ignored
         self._end = shut_down
@@ -92,7 +96,7 @@ class Executor:
 
     def execute(self, message: Message, connection: LineSocket) -> None:
         """Execute a request and send the reply on the connection that it came on."""
-        request = Request(message, connection)
+        request = Request(message, connection, self.known)
         attribute = request.attribute
         if attribute.startswith("_"):
             refusal: Exception = PermissionError("Cannot request a private attribute")

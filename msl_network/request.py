@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Collection
 from concurrent.futures import CancelledError
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -48,17 +49,21 @@ class Request:
         "uid",
     )
 
-    def __init__(self, message: "Message", connection: "LineSocket") -> None:
+    def __init__(
+        self, message: "Message", connection: "LineSocket", known: Collection[str]
+    ) -> None:
         self.requester = message.requester or ""
         self.attribute = message.attribute or ""
         self.uid = message.uid or ""
         self._message = message
         # a reply on another connection could be taken for that of a later request
         self._connection = connection
-        self._features = message.features
+        # a Manager of 1.x passes on whatever a Client says that it can, and closes the connection
+        # of a Service that takes it at its word
+        self._features = [name for name in message.features if name in known]
         self._progress: Progress | None = None
         self._is_gone = False  # whether its Client, or the connection, has gone
-        self._stream = message.stream and bool(self.uid)
+        self._stream = message.stream and "stream" in known and bool(self.uid)
         self._sender: ItemSender | None = None
         self._cancelled = False
         self._has_begun = False

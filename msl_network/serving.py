@@ -84,6 +84,7 @@ class ServiceSession:
 
         async def identity(question: Message) -> dict[str, Any]:
             nonlocal alone
+            self._executor.known = question.features
             # a property may ask the instrument, and that may take its time
             fields = await loop_thread.in_thread(introduce, self._service, question)
             if "replicas" not in question.features:

@@ -359,13 +359,16 @@ def test_end_of_a_request_that_is_made_up(liar):
 def test_client_that_tells_without_end_gets_no_service_dropped(manager, liar):
     told = {"attribute": "__taken__", "service": "Liar", "args": [1]}
     with RawPeer(manager.port).client() as raw:
-        raw.send({"service": "Liar", "attribute": "f", "args": [], "kwargs": {}, "uid": "1"})
+        request = {"service": "Liar", "attribute": "f", "args": [], "kwargs": {}}
+        raw.send({**request, "uid": "1"})
         raw.send({**told, "uid": "1", "args": ["x" * 20_000]})
         line = json.dumps({**told, "uid": "1"}).encode() + b"\r\n"
         for _ in range(60):
             raw.send(line * 5000)  # more lines than may wait for a Service that does not read
-        services = raw.ask({"service": "Manager", "attribute": "identity", "uid": "2"})["result"]
-        assert "Liar" in services["services"]
+        raw.send({**request, "uid": "2"})  # for which there is room
+        answer = raw.ask({"service": "Manager", "attribute": "identity", "uid": "3"})
+        assert answer["uid"] == "3"
+        assert "Liar" in answer["result"]["services"]
     assert liar[0].read()["attribute"] == "f"
     assert liar[0].read()["args"] == [1]
 
