@@ -1,5 +1,6 @@
 """Peers that lie: in another's name, twice, past a lock, into an object, at one's terminal."""
 
+import json
 import logging
 import re
 
@@ -7,6 +8,7 @@ import ipywidgets
 import pytest
 
 from msl_network import LinkedClient, LocalManager, RemoteError, Service, connect
+from msl_network.client.calls import yields
 from msl_network.manager.manager import ADMIN_ATTRIBUTES
 from msl_network.notebook.display import client_html, link_html
 from msl_network.notebook.panels import CallPanel, ServicesPanel
@@ -446,3 +448,15 @@ def shown_by(widget):
     for child in getattr(widget, "children", ()):
         found += shown_by(child)
     return found
+
+
+def test_manager_says_of_a_service_what_makes_no_sense(manager):
+    entry = {"attributes": {"f": "()"}, "features": 5, "streams": 7}
+    with connect(**manager.kwargs) as client:
+        state = client._session.linked("Odd", dict(entry))
+        assert not yields(state, "f")
+        assert not client._session._can("Odd", "cancel")
+        told = {"args": ["Odd", {**entry, "address": "new:1"}], "service": "Manager"}
+        client._session.line_received(json.dumps({"attribute": "__linked__", **told}).encode())
+        assert state.identity["address"] == "new:1"
+        assert not client._session._can("Odd", "cancel")

@@ -378,7 +378,7 @@ class Session:
         if attribute == LINKED:
             match args:
                 case [str(service), {"attributes": dict()} as identity]:
-                    self._linked_again(service, identity)
+                    self._linked_again(service, self._entry(service, identity))
             return
         reply = self._in_flight.get(message.uid)
         if reply is None:
