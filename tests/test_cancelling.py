@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
 from msl_network import Service, connect
+from msl_network.line_socket import LineSocket
 
 from .laboratory import eventually
 from .raw import RawPeer
@@ -93,6 +95,22 @@ def test_timeout_reaches_the_service(service, link):
         link.on_loop(timeout=0.2)
     assert caught.value.cancellation.result(10) == "stopped"
     assert service.heard == ["cancelled"]
+
+
+def test_timeout_that_is_over_before_the_request_is_sent(service, link, monkeypatch):
+    send = LineSocket.send
+
+    def send_late(self, line):
+        if b"in_thread" in line and threading.current_thread() is threading.main_thread():
+            time.sleep(0.1)
+        return send(self, line)
+
+    monkeypatch.setattr(LineSocket, "send", send_late)
+    with pytest.raises(TimeoutError) as caught:
+        link.in_thread(timeout=0.001)
+    # it may have come to the Service: "not begun" only if that has not begun
+    how = caught.value.cancellation.result(10)
+    assert how == ("stopped" if service.entered.acquire(timeout=0.5) else "not begun")
 
 
 @pytest.mark.parametrize("method", ["on_loop", "in_thread"])

@@ -66,16 +66,13 @@ class InFlight:
         """The Services that requests wait for."""
         return {reply.service for reply in list(self._held.values())}
 
-    def add(self, reply: Reply[Any], timeout: float | None) -> None:
-        """Note a request, from any thread.
-
-        Args:
-            reply: Its reply.
-            timeout: Seconds after which it is given up.
-        """
+    def add(self, reply: Reply[Any]) -> None:
+        """Note a request, from any thread."""
         self._replies[reply.uid] = reply
-        if timeout is not None:
-            self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
+
+    def expire(self, reply: Reply[Any], timeout: float) -> None:
+        """Have a request given up after so many seconds, from any thread."""
+        self._loop.call_soon_threadsafe(self._set_timeout, reply, timeout)
 
     def get(self, uid: str | None) -> Reply[Any] | None:
         """The reply with a uid that has not come."""

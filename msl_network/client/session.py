@@ -211,7 +211,7 @@ class Session:
         # a lone request is sent at once; of many, what is written while the loop wakes up leaves
         # in one write
         many = len(self._in_flight) > 0
-        self._in_flight.add(reply, timeout)
+        self._in_flight.add(reply)
         if connection is not None and not away:
             reply.sent = True
             try:
@@ -222,6 +222,9 @@ class Session:
             except BaseException:
                 reply.cancel()  # an interrupt: nobody will wait for it
                 raise
+        if timeout is not None:
+            # now that it has been sent: what is given up is not sent after that
+            self._in_flight.expire(reply, timeout)
         if away or self._lost is connection:
             # it was lost between the look above and the note of this reply
             self._loop.call_soon_threadsafe(self._not_sent, reply, connection)
