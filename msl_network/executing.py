@@ -379,7 +379,7 @@ class Executor:
         ]
         more: dict[str, Any] = {}
         # the name of a built-in one says all
-        if "exceptions" in request._features and type(error).__module__ != "builtins":
+        if request._can("exceptions") and type(error).__module__ != "builtins":
             more["types"] = builtin_bases(error)
         return error_line(
             error,

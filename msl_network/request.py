@@ -36,9 +36,9 @@ class Request:
         "_cancelled",
         "_connection",
         "_event",
-        "_features",
         "_has_begun",
         "_is_gone",
+        "_known",
         "_message",
         "_progress",
         "_sender",
@@ -58,9 +58,7 @@ class Request:
         self._message = message
         # a reply on another connection could be taken for that of a later request
         self._connection = connection
-        # a Manager of 1.x passes on whatever a Client says that it can, and closes the connection
-        # of a Service that takes it at its word
-        self._features = [name for name in message.features if name in known]
+        self._known = known
         self._progress: Progress | None = None
         self._is_gone = False  # whether its Client, or the connection, has gone
         self._stream = message.stream and "stream" in known and bool(self.uid)
@@ -69,6 +67,14 @@ class Request:
         self._has_begun = False
         self._event: threading.Event | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def _can(self, feature: str) -> bool:
+        """Whether the Client and the Manager know a feature.
+
+        A Manager of 1.x passes on whatever a Client says that it can, and closes the connection of
+        a Service that takes it at its word.
+        """
+        return feature in self._known and feature in self._message.features
 
     def __repr__(self) -> str:
         return f"<Request of {self.requester} for {self.attribute!r}>"
@@ -110,7 +116,7 @@ class Request:
             total: How much there is to do; None if that is not known.
             message: A word about what is being done.
         """
-        if "progress" in self._features:
+        if self._progress is not None or self._can("progress"):
             if self._progress is None:
                 self._progress = Progress(self)
             self._progress.report(value, total, str(message)[:PROGRESS_MESSAGE])

@@ -299,9 +299,9 @@ def _send(
 ) -> Any:
     """Send a request; whoever can send one keeps the Client connected."""
     asynchronous = kwargs.pop("asynchronous", False)
-    options = call_options(kwargs, None)
-    if yields(state, name) and not asynchronous:
-        timeout = options.pop("timeout")
+    options = call_options(kwargs, None) if kwargs else {}
+    if not asynchronous and yields(state, name):
+        timeout = options.pop("timeout", None)
         reply = state.request(name, args, kwargs, **options, stream=True)
         return Stream(reply, timeout, owner)
     reply = state.request(name, args, kwargs, **options)

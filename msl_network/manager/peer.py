@@ -7,6 +7,8 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET, Raw
+
 from .. import constants
 from ..connection import Connection
 from ..constants import (
@@ -22,6 +24,7 @@ from ..constants import (
     SHUTDOWN_SERVICE,
     TAKEN,
 )
+from ..wire.codec import encode
 from ..wire.framing import COPIED, END, LineTooLongError
 from ..wire.handshake import Authentication, ManagerHandshake, read_answer
 from ..wire.messages import (
@@ -288,7 +291,9 @@ class Peer:
             return
         self._deadline.cancel()
         self.network_name = network_name
-        self.call_features = tuple(f for f in _CALL_FEATURES if f in identity.features)
+        features = [name for name in _CALL_FEATURES if name in identity.features]
+        # as it stands in each of its requests
+        self.call_features = Raw(encode(features)) if features else UNSET
         self.connection.limit_lines(self.manager.limits.message_limit)
         self.manager.admission.leave(self.visitor)
         if "ping" in identity.features:
@@ -432,7 +437,8 @@ class Peer:
             self.refuse(message, error)
             return
         logger.debug("%s requested %r from %r", self, message.attribute, message.service)
-        if not self.manager.service_peer(service).connection.has_room(len(line) + 4 * NAME_LIMIT):
+        connection = self.manager.service_peer(service).connection
+        if not connection.has_room(len(line) + 4 * NAME_LIMIT):
             self.manager.registry.finish(service, self.network_name, uid)
             what = f"The {service.name!r} service is behind with what it was sent. Try again later"
             self.refuse(message, TooManyError(what))
@@ -446,7 +452,7 @@ class Peer:
 
     def _send_request(self, message: Message, line: bytes, service: ServiceRecord) -> None:
         connection = self.manager.service_peer(service).connection
-        features = self.call_features if service.identity.features else ()
+        features = self.call_features if service.identity.features else UNSET
         if len(line) > COPIED:
             for part in message_parts(message, self.network_name, features):
                 connection.send(part)

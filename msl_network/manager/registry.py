@@ -353,7 +353,9 @@ class Registry:
                 f"{record.waiting} requests wait for the {service!r} service, the most that may. "
                 f"Try again later"
             )
-        record.in_flight[client, uid] += 1
+        # not `+=`, for which a Counter calls a function of Python where the key is new
+        key = (client, uid)
+        record.in_flight[key] = record.in_flight.get(key, 0) + 1
         record.waiting += 1
         sender.in_flight += 1
         return record
@@ -370,12 +372,13 @@ class Registry:
             The network name of the Client; None if it waits for no such reply.
         """
         key = (requester or "", uid)
-        if not service.in_flight[key]:
-            del service.in_flight[key]
+        count = service.in_flight.get(key, 0)
+        if not count:
             return None
-        service.in_flight[key] -= 1
-        if not service.in_flight[key]:
+        if count == 1:
             del service.in_flight[key]
+        else:
+            service.in_flight[key] = count - 1
         service.waiting -= 1
         self.clients[key[0]].in_flight -= 1
         return requester

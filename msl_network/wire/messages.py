@@ -372,20 +372,20 @@ class _Passed(msgspec.Struct):
     service: str
     uid: str
     error: bool = False
-    features: tuple[str, ...] | UnsetType = UNSET
+    features: Raw | UnsetType = UNSET
     stream: bool | UnsetType = UNSET
 
 
 _passed_encoder = msgspec.json.Encoder()
 
 
-def message_line(request: Message, requester: str, features: tuple[str, ...] = ()) -> bytes:
+def message_line(request: Message, requester: str, features: Raw | UnsetType = UNSET) -> bytes:
     """Write a Client's request as the Manager passes it on, its values as they came.
 
     Args:
         request: The request.
         requester: The network name of the Client.
-        features: What the Client and the Service know beyond 1.x.
+        features: JSON array of what the Client knows beyond 1.x, for a Service that does, too.
     """
     return (
         _passed_encoder.encode(
@@ -396,7 +396,7 @@ def message_line(request: Message, requester: str, features: tuple[str, ...] = (
                 requester=requester,
                 service=request.service or "",
                 uid=request.uid or "",
-                features=features or UNSET,
+                features=features,
                 stream=request.stream or UNSET,
             )
         )
@@ -405,7 +405,7 @@ def message_line(request: Message, requester: str, features: tuple[str, ...] = (
 
 
 def message_parts(
-    request: Message, requester: str, features: tuple[str, ...] = ()
+    request: Message, requester: str, features: Raw | UnsetType = UNSET
 ) -> list[bytes | memoryview]:
     """What `message_line` writes, in parts: copying a very large request would hold others up."""
     rest = Message(
