@@ -5,7 +5,7 @@ import linecache
 import os
 import traceback as tracebacks
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..constants import MANAGER
@@ -72,8 +72,15 @@ class RemoteError(RuntimeError):
 
     def __reduce__(self) -> Any:
         text = f"{self.type}: {self.message}" if self.type else self.message
-        fields = (self._types, self.traceback, self.service, self.attribute)
-        return _restored, (self._manager, text, *fields)
+        make = partial(
+            remote_error,
+            *(self._manager, text),
+            types=self._types,
+            traceback=self.traceback,
+            service=self.service,
+            attribute=self.attribute,
+        )
+        return make, ()
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows below a cell: the lines of the user, and not those of this package."""
@@ -178,18 +185,6 @@ def remote_error(
     return kind(
         manager, text, types=types, traceback=traceback, service=service, attribute=attribute
     )
-
-
-def _restored(
-    manager: str,
-    text: str,
-    types: Sequence[str] | None,
-    traceback: str,
-    service: str,
-    attribute: str,
-) -> RemoteError:
-    more = {"traceback": traceback, "service": service, "attribute": attribute}
-    return remote_error(manager, text, types=types, **more)
 
 
 def _callers(error: BaseException) -> Iterator[str]:
