@@ -18,7 +18,8 @@ from pathlib import Path
 
 import asyncssh
 import psutil
-import pytest
+
+from .laboratory import missing
 
 SSHD = "/usr/sbin/sshd"
 REPOSITORY = Path(__file__).parents[1]
@@ -68,13 +69,6 @@ def write_script(path: Path, *, home: Path, python: str, packages: list[str]) ->
         CONSOLE_SCRIPT.format(python=shlex.quote(python), path=packages, home=str(home))
     )
     path.chmod(0o755)
-
-
-def missing(reason: str) -> None:
-    """Skip where a person runs the tests, fail in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @dataclass

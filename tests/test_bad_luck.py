@@ -17,7 +17,7 @@ import pytest
 
 from msl_network import Limits, LocalManager, RemoteError, Service, connect
 
-from .laboratory import REQUEST, Healthy, eventually
+from .laboratory import REQUEST, Healthy, eventually, missing
 
 # --- peers that die ------------------------------------------------------------------------
 
@@ -207,9 +207,9 @@ def small_disk(tmp_path):
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
     if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk, on Linux")
+        missing("only root can mount a small disk, on Linux")
     if subprocess.run(["mount", *options], capture_output=True).returncode != 0:
-        pytest.skip("a small disk can't be mounted here")
+        missing("a small disk can't be mounted here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 

@@ -17,7 +17,7 @@ import pytest
 from msl_network import Limits, connect
 from msl_network.manager import listening
 
-from .laboratory import REQUEST, eventually
+from .laboratory import REQUEST, eventually, missing
 from .raw import RawPeer
 
 MIB = 1 << 20
@@ -65,7 +65,7 @@ class ManagerProcess:
 def start(tmp_path):
     """Start a Manager in a process of its own."""
     if not os.path.isdir("/proc/self/fd"):
-        pytest.skip("only Linux tells of a process what is measured here")
+        missing("only Linux tells of a process what is measured here")
     with contextlib.ExitStack() as stack:
 
         def start(**kwargs):
@@ -91,7 +91,7 @@ def files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 2500
     if hard != resource.RLIM_INFINITY and hard < needed:
-        pytest.skip("this process can't open enough files")
+        missing("this process can't open enough files")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
     with contextlib.ExitStack() as stack:
         yield stack

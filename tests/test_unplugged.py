@@ -17,7 +17,7 @@ import pytest
 
 from msl_network import Limits, LocalManager, RemoteError, Service, connect
 
-from .laboratory import eventually
+from .laboratory import eventually, missing
 from .raw import RawPeer
 
 MANAGER, DEVICE = "10.203.0.1", "10.203.0.2"
@@ -90,16 +90,16 @@ def run(*command):
 def cable():
     """Make two namespaces with a cable between them; gives their names."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root can make network namespaces, on Linux")
+        missing("only root can make network namespaces, on Linux")
     names = [f"msl-{os.getpid()}-{end}" for end in ("manager", "device")]
     with contextlib.ExitStack() as stack:
         for name in names:
             try:
                 run("ip", "netns", "add", name)
             except FileNotFoundError:
-                pytest.skip("the `ip` command is missing: install iproute2")
+                missing("the `ip` command is missing: install iproute2")
             except subprocess.CalledProcessError as error:
-                pytest.skip(f"a network namespace can't be made here: {error.stderr}")
+                missing(f"a network namespace can't be made here: {error.stderr}")
             stack.callback(run, "ip", "netns", "delete", name)
         first, second = names
         run(

@@ -17,6 +17,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
+from ..laboratory import missing
+
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
@@ -120,9 +122,7 @@ def _answers(url):
 @pytest.fixture(scope="module")
 def browser():
     if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed")
-        pytest.skip("Chromium is not installed")
+        missing("Chromium is not installed")
     args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
     args += ["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:

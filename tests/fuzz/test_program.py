@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..laboratory import missing
 from . import __main__ as program
 from .targets import TARGETS
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("guided", [True, False])
 def test_a_short_run(guided, tmp_path):
     if guided and importlib.util.find_spec("atheris") is None:
-        pytest.skip("there is no atheris for this system")
+        missing("there is no atheris for this system")
     command = [sys.executable, "-m", "tests.fuzz", "--runs", "2000", "--corpus", str(tmp_path)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
