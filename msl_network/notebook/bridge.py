@@ -52,10 +52,13 @@ def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:
     Raises:
         TimeoutError: The time is up. The future is not cancelled.
         KeyboardInterrupt: The stop button.
+        asyncio.CancelledError: The task that waits is cancelled, as ipykernel's stop button does in
+            a cell with an `await`.
     """
     loop = _running_loop()
     if loop is None:
         return future.result(timeout)
+    caller = asyncio.current_task(loop)
     with _stoppable():
         try:
             return future.result(GRACE if timeout is None else min(GRACE, timeout))
@@ -65,7 +68,8 @@ def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:
         _nest(loop)
         task = loop.create_task(_until_done(future, None if timeout is None else timeout - GRACE))
         try:
-            loop.run_until_complete(task)
+            with _cancelled_instead(caller, task):
+                loop.run_until_complete(task)
         finally:
             # an interrupt leaves the nested run and not the task
             task.cancel()
@@ -82,6 +86,22 @@ def _stoppable() -> Iterator[None]:
     finally:
         if before is not None:  # the handler of a library that is not Python's
             signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _cancelled_instead(
+    caller: "asyncio.Task[Any] | None", waiting: "asyncio.Task[None]"
+) -> Iterator[None]:
+    # Who is in the middle of a call sees that it is cancelled at its next `await`, or at its end,
+    # which loses the kernel: an interrupt that comes just before the wait would do that.
+    if caller is None:
+        yield
+        return
+    caller.cancel = waiting.cancel  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del caller.cancel
 
 
 async def _until_done(future: "Future[Any]", timeout: float | None) -> None:

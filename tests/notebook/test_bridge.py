@@ -240,6 +240,22 @@ def test_stop_reaches_the_service(connected, oven, code):
     assert_usable(connected)
 
 
+def test_stop_just_before_the_wait(connected, oven):
+    connected.run("import os, signal")
+    code = "await asyncio.sleep(0); os.kill(os.getpid(), signal.SIGINT); link.simmer()"
+    cell = connected.finish(connected.start(code))
+    assert cell.error[0] == "CancelledError"
+    assert oven.given_up.acquire(timeout=AT_ONCE)
+    assert_usable(connected)
+
+
+def test_time_of_a_task_is_up_during_a_call(connected, oven):
+    cell = connected.fail("async with asyncio.timeout(0.5): link.simmer()")
+    assert cell.error[0] == "TimeoutError"
+    assert oven.given_up.acquire(timeout=AT_ONCE)
+    assert_usable(connected)
+
+
 @pytest.mark.parametrize("code", ["link.simmer(1)", "await asyncio.sleep(0); link.simmer(1)"])
 def test_bar_in_a_cell(connected, oven, code):
     assert connected.run(code).value == "done"
