@@ -65,6 +65,20 @@ _MODULES = frozenset(
 )
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Do what `%load_ext msl_network` asks for."""
+    import importlib
+
+    importlib.import_module(".notebook.magics", __name__).load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Do what `%unload_ext msl_network` asks for."""
+    import importlib
+
+    importlib.import_module(".notebook.magics", __name__).unload(shell)
+
+
 def __getattr__(name: str) -> Any:
     import importlib
 

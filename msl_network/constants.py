@@ -56,6 +56,14 @@ GONE: Final = "__gone__"
 """The attribute of the line by which a Manager tells a Service that a Client, to which it may be
 sending items, has gone."""
 
+IDENTITY: Final = "__identity__"
+"""The attribute of the request by which a Service that is reloaded tells the Manager who it is now.
+It has a uid, and the Manager answers it: with true, or with an error if it refuses (a replica that
+would offer something else than the others), and then nothing has changed."""
+
+NEWS: Final = "__news__"
+"""The attribute of the line by which a Manager tells a Client that watches what has changed."""
+
 FEATURES: Final = (
     "ping",
     "goodbye",
@@ -66,6 +74,8 @@ FEATURES: Final = (
     "replicas",
     "exceptions",
     "docs",
+    "news",
+    "renew",
 )
 """What goes beyond 1.x. It is used between two peers where both have named it."""
 
@@ -203,6 +213,21 @@ a network that takes 50 ms."""
 
 STREAM_BYTES: Final = 1024 * 1024
 """Most bytes of them, where they are large; one item may be larger."""
+
+NEWS_INTERVAL: Final = 0.1
+"""Seconds between two lines of news: a person sees no more."""
+
+NEWS_BYTES: Final = 256 * 1024
+"""Most bytes of a line of news, unless a single Service has more to say: it is read where all else
+is read, and what it leaves out is in the next one."""
+
+NEWS_RATE: Final = 1024 * 1024
+"""Most bytes of news per second and Client: the thousand Services of a Manager that has just been
+started again take some seconds, and results have the rest of the network."""
+
+NEWS_KEPT: Final = 20_000
+"""Most names of which it is remembered that something has changed, for Clients that are behind with
+their news: as many as can come and go at once."""
 
 DOC_LIMIT: Final = 10_000
 """Most characters of a docstring that travels: five pages, more than anybody reads in a cell."""

@@ -29,7 +29,7 @@ from .workers import NoThreadError, Workers
 if TYPE_CHECKING:
     from .service import Service
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "traceback_lines"]
 
 logger = logging.getLogger(__package__)
 
@@ -51,29 +51,56 @@ class _Way(NamedTuple):
     lane: str | None
 
 
+def traceback_lines(error: BaseException) -> list[str]:
+    """The traceback of an exception that a method ended with; empty if it had not begun."""
+    # the frames of this file are not the user's to read
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != _HERE]
+    lines = [
+        "Traceback (most recent call last):\n",
+        *traceback.format_list(own),
+        *traceback.format_exception_only(error),
+    ]
+    return "".join(lines).splitlines() if own else []
+
+
+class _Leaving:
+    """What still runs on an object that another one has taken the place of; on the loop."""
+
+    def __init__(self, count: int, idle: "asyncio.Future[None]") -> None:
+        self._count = count + 1
+        self._idle = idle
+        self.one_less()
+
+    def one_less(self) -> None:
+        self._count -= 1
+        if not self._count and not self._idle.done():
+            self._idle.set_result(None)
+
+
 class Executor:
     """Runs the methods of a Service; on the loop of the network, unless it says otherwise.
 
     Args:
         service: The Service.
-        ignored: The attributes that Clients can't ask for.
-        concurrency: Most requests that run at the same time; None for no limit.
         shut_down: Called when a Client has shut the Service down, and all has been answered.
 
     Attributes:
         known: What the Manager can do beyond 1.x.
+        count: How many requests there have been.
+        on_error: Called with each exception that a method ends with, on whichever thread.
     """
 
     def __init__(
         self,
         service: "Service",
-        ignored: set[str],
-        concurrency: int | None,
         shut_down: Callable[[], None],
     ) -> None:
         self.known: list[str] = []
+        self.count = 0
+        self.on_error: list[Callable[[Request, BaseException], object]] = []
         self._service = service
-        self._ignored = ignored
+        self._ignored, concurrency = service._terms()
         self._end = shut_down
         self._loop = asyncio.get_running_loop()
         self._threads = Workers(service.name, WORKERS)
@@ -91,6 +118,7 @@ class Executor:
         self._shutting_down = False
         self._ways: dict[str, _Way] = {}
         self._places: dict[Request, int] = {}  # what those who wait have been told
+        self._leaving: dict[Request, _Leaving] = {}
         self._looks = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -101,9 +129,7 @@ class Executor:
         if attribute.startswith("_"):
             refusal: Exception = PermissionError("Cannot request a private attribute")
         elif not attribute or attribute in self._ignored:
-            refusal = AttributeError(
-                f"{self._service.name!r} service has no attribute {attribute!r}"
-            )
+            refusal = self._no_such(attribute)
         elif self._shutting_down:
             refusal = self._is_shutting_down()
         elif self._running >= REQUESTS_PER_SERVICE and attribute != SHUTDOWN_SERVICE:
@@ -114,6 +140,7 @@ class Executor:
             )
         else:
             way = self._way(attribute)
+            self.count += 1
             with self._lock:
                 self._running += 1
                 begins = not way.in_line or self._lanes.enter(request, request.requester, way.lane)
@@ -165,16 +192,57 @@ class Executor:
             waiting = self._lanes.remove_waiting(requester)
         for request in waiting:
             self._finish(request)
-        for request in [*self._requests.values(), *self._nameless]:
+        for request in self.requests:
             if requester in (None, request.requester):
                 request._is_gone = True
                 if request._stream:
                     self.cancel(request.requester, request.uid)
 
     @property
+    def requests(self) -> list[Request]:
+        """Those that have no reply yet."""
+        return [*self._requests.values(), *self._nameless]
+
+    @property
     def waiting(self) -> int:
         """How many requests have not begun: they wait in line, or for a thread."""
         return self._lanes.waiting + self._threads.waiting
+
+    def reload(self, service: "Service") -> "asyncio.Future[None]":
+        """Execute on another object what has not begun yet, and all that comes.
+
+        Returns:
+            What is done when all that runs on the object before it has ended.
+
+        Raises:
+            RuntimeError: A Client has shut the Service down.
+        """
+        if self._shutting_down:
+            raise RuntimeError(f"{service.name!r} is shutting down. Start it again instead")
+        ignored, concurrency = service._terms()
+        with self._lock:
+            old, self._service = self._service, service
+            self._ignored, self._is_limited, self._ways = ignored, concurrency is not None, {}
+            waiting = self._lanes.remove_waiting()
+            self._lanes.most = concurrency
+            known = set(self.requests)
+            # an instrument that can do one thing at once is in use until that has ended
+            for request in known.difference(waiting):
+                if (way := self._way(request.attribute)).in_line:
+                    self._lanes.add_running(request, request.requester, way.lane)
+            begin = []
+            for request in waiting:
+                way = self._way(request.attribute)
+                waits = way.in_line and request.attribute not in ignored
+                if not waits or self._lanes.enter(request, request.requester, way.lane):
+                    begin.append(request)
+            running = [request for request in known if request._service is old]
+            idle = self._loop.create_future()
+            self._leaving.update(dict.fromkeys(running, _Leaving(len(running), idle)))
+        for request in begin:
+            self._start_next(request)
+        self._look_later()
+        return idle
 
     async def close(self, timeout: float) -> None:
         """Wait for the coroutines to end, then end them; the threads end after their method."""
@@ -207,6 +275,7 @@ class Executor:
 
     def _start(self, request: Request, way: _Way) -> None:
         if way.on_loop:
+            request._service = self._service
             self._spawn(self._run_on_loop(request, lambda: self._call(request)))
             return
         try:
@@ -244,6 +313,7 @@ class Executor:
             if request._cancelled:
                 return  # it has been answered
             request._has_begun = True
+            request._service = self._service
         token = current_request.set(request)
         try:
             result = self._call(request)
@@ -262,7 +332,9 @@ class Executor:
         self._finish(request, line)
 
     def _call(self, request: Request) -> Any:
-        value = getattr(self._service, request.attribute)
+        if request.attribute in self._ignored:
+            raise self._no_such(request.attribute)  # since it was reloaded
+        value = getattr(request._service, request.attribute)
         if callable(value):
             message = request._message
             return value(*message.positional(), **message.keywords())
@@ -325,6 +397,7 @@ class Executor:
         return None
 
     async def _shut_down(self, request: Request) -> None:
+        request._service = self._service
         try:
             result = await loop_thread.in_thread(self._call, request)
             if inspect.isawaitable(result):
@@ -351,6 +424,9 @@ class Executor:
 
     # --- answers -------------------------------------------------------------------------
 
+    def _no_such(self, attribute: str) -> Exception:
+        return AttributeError(f"{self._service.name!r} service has no attribute {attribute!r}")
+
     def _is_shutting_down(self) -> Exception:
         return ConnectionAbortedError(f"{self._service.name!r} service is shutting down")
 
@@ -369,14 +445,11 @@ class Executor:
         if request.cancelled and isinstance(error, CANCELLED):
             return self._given_up(request, "stopped")
         logger.info("%s", escaped(f"{describe_error(error)} [{request.attribute}]"))
-        # the frames of this file are not the user's to read
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename != _HERE]
-        lines = [
-            "Traceback (most recent call last):\n",
-            *traceback.format_list(own),
-            *traceback.format_exception_only(error),
-        ]
+        for callback in tuple(self.on_error):
+            try:
+                callback(request, error)
+            except Exception:
+                logger.exception("what was to be told of an error in %r failed", request.attribute)
         more: dict[str, Any] = {}
         # the name of a built-in one says all
         if request._can("exceptions") and type(error).__module__ != "builtins":
@@ -385,7 +458,7 @@ class Executor:
             error,
             requester=request.requester,
             uid=request.uid,
-            traceback="".join(lines).splitlines() if own else [],
+            traceback=traceback_lines(error),
             **more,
         )
 
@@ -410,6 +483,9 @@ class Executor:
             self._running -= 1
             left = self._running
             following = self._lanes.leave(request)
+            leaving = self._leaving.pop(request, None)
+        if leaving is not None:
+            self._loop.call_soon_threadsafe(leaving.one_less)
         if following is not None:
             self._loop.call_soon_threadsafe(self._start_next, following)
         if self._shutting_down and left == 1:

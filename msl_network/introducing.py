@@ -6,13 +6,14 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .constants import DOC_LIMIT, DOCS_LIMIT, HANDSHAKE_LIMIT
+from .display import Description, attributes_table
 from .wire.codec import encode
 from .wire.messages import Message
 
 if TYPE_CHECKING:
     from .service import Service
 
-__all__ = ["introduce"]
+__all__ = ["describe", "introduce"]
 
 ROOM = 1024
 """Bytes that are left free in an identity: for the names of features, and of fields."""
@@ -36,6 +37,39 @@ def introduce(service: "Service", question: Message) -> dict[str, Any]:
         room = min(DOCS_LIMIT, limit - ROOM - len(encode(identity)))
         identity["doc"], identity["docs"] = _bounded(_class_doc(service), docs, room)
     return identity
+
+
+def describe(service: "Service", state: str) -> Description:
+    """What a Service says of itself where it runs, without a look at its properties.
+
+    Args:
+        service: The Service.
+        state: How it is doing.
+    """
+    hidden, _ = service._terms()
+    names = [name for name in dir(service) if not name.startswith("_") and name not in hidden]
+    return Description(
+        service.name,
+        state,
+        line=repr(service),
+        doc=_class_doc(service),
+        table=attributes_table(
+            {name: _outline(service, name) for name in names},
+            {name: _docstring(service, name) for name in names},
+        ),
+    )
+
+
+def _outline(service: "Service", name: str) -> Any:
+    """A signature or a value, or `...` for what may ask the instrument."""
+    found = inspect.getattr_static(service, name)
+    if not inspect.isroutine(found) and hasattr(type(found), "__get__"):
+        return ...
+    value = getattr(service, name)
+    try:
+        return str(inspect.signature(value)) if callable(value) else value
+    except (TypeError, ValueError):
+        return "(...)"
 
 
 def _yields(service: "Service", name: str) -> bool:

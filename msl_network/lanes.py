@@ -93,12 +93,13 @@ class Lanes(Generic[T]):
         most: Most requests that run at the same time in all lanes; None for no limit.
 
     Attributes:
+        most: The same. Can be changed while none waits.
         waiting: How many wait.
     """
 
     def __init__(self, most: int | None = None) -> None:
+        self.most = most
         self.waiting = 0
-        self._most = most
         self._running = 0
         self._lanes: dict[str | None, _Lane] = {}
         self._where: dict[T, tuple[_Lane, str]] = {}
@@ -117,9 +118,7 @@ class Lanes(Generic[T]):
         Returns:
             Whether it begins now; otherwise it waits.
         """
-        if lane not in self._lanes:
-            self._lanes[lane] = _Lane(None if lane is None else 1)
-        where = self._lanes[lane]
+        where = self._lane(lane)
         self._where[request] = where, requester
         if self._is_open and where.is_open:
             self._begin(where)
@@ -128,6 +127,13 @@ class Lanes(Generic[T]):
         own.setdefault(where, OrderedDict())[request] = next(self._arrivals)
         self._count_waiting(where, 1)
         return False
+
+    def add_running(self, request: T, requester: str, lane: str | None = None) -> None:
+        """Add a request that has begun already, elsewhere. Fine if it is here."""
+        if request not in self._where:
+            where = self._lane(lane)
+            self._where[request] = where, requester
+            self._begin(where)
 
     def leave(self, request: T) -> T | None:
         """Remove a request that has ended, or that waits no more. Fine if it is not here.
@@ -148,15 +154,15 @@ class Lanes(Generic[T]):
         return self._next()
 
     def remove_waiting(self, requester: str | None = None) -> list[T]:
-        """Remove all that wait, or those of one requester, and return them."""
-        removed: list[T] = []
+        """Remove all that wait, or those of one requester, and return them as they came."""
+        removed: dict[T, int] = {}
         for name in list(self._queues) if requester is None else [requester]:
             for lane, requests in self._queues.pop(name, {}).items():
-                removed.extend(requests)
+                removed |= requests
                 self._count_waiting(lane, -len(requests))
         for request in removed:
             del self._where[request]
-        return removed
+        return sorted(removed, key=removed.__getitem__)
 
     def in_line(self, most: int) -> list[tuple[T, int]]:
         """The first requests that wait in each lane, and how many wait before each.
@@ -174,18 +180,24 @@ class Lanes(Generic[T]):
         rounds = zip_longest(*(own[lane] for own in self._queues.values() if lane in own))
         return (request for request in chain.from_iterable(rounds) if request is not None)
 
+    def _lane(self, name: str | None) -> _Lane:
+        if name not in self._lanes:
+            self._lanes[name] = _Lane(None if name is None else 1)
+        return self._lanes[name]
+
     @property
     def _is_open(self) -> bool:
-        return self._most is None or self._running < self._most
+        return self.most is None or self._running < self.most
 
     def _begin(self, lane: _Lane) -> None:
         lane.running += 1
         self._running += 1
 
     def _next(self) -> T | None:
-        # what has ended made room for one: nothing that had room before was left waiting
+        # what has ended made room for one: nothing that had room before was left waiting. It made
+        # none where the limit has been lowered
         lanes = [lane for lane in self._lanes.values() if lane.waiting and lane.is_open]
-        if not lanes:
+        if not lanes or not self._is_open:
             return None
         # of each requester, the oldest request in each of these lanes
         firsts = (

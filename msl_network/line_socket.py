@@ -276,7 +276,8 @@ class LineSocket:
 
     def start_heartbeat(self, interval: float) -> None:
         """Give signs of life from now on, and expect them, in seconds; on the loop."""
-        self._heart = Heartbeat(self, interval)
+        if not self._closed.done():  # what asked for it may have come just before the end
+            self._heart = Heartbeat(self, interval)
 
     def close(self) -> None:
         """Close the connection when what waits for the Manager has been sent."""

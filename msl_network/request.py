@@ -14,10 +14,11 @@ from .wire.messages import request_line
 
 if TYPE_CHECKING:
     from .line_socket import LineSocket
+    from .service import Service
     from .streaming import ItemSender
     from .wire.messages import Message
 
-__all__ = ["CANCELLED", "Request", "current_request"]
+__all__ = ["CANCELLED", "Request", "current_request", "current_service", "running_service"]
 
 CANCELLED = (asyncio.CancelledError, CancelledError)
 """What ends a method that has been given up: on the loop, and in a thread."""
@@ -42,6 +43,7 @@ class Request:
         "_message",
         "_progress",
         "_sender",
+        "_service",
         "_stream",
         "_task",
         "attribute",
@@ -65,6 +67,7 @@ class Request:
         self._sender: ItemSender | None = None
         self._cancelled = False
         self._has_begun = False
+        self._service: Service | None = None  # the object that executes it, from its beginning on
         self._event: threading.Event | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -83,6 +86,11 @@ class Request:
     def cancelled(self) -> bool:
         """Whether the Client has given it up."""
         return self._cancelled
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not begun: it waits in line, or for a thread."""
+        return not self._has_begun
 
     def sleep(self, seconds: float) -> bool:
         """Wait, in a thread; for less long if the Client gives the request up.
@@ -176,3 +184,12 @@ class Progress:
 
 
 current_request: ContextVar[Request | None] = ContextVar("current_request", default=None)
+
+current_service: "ContextVar[Service | None]" = ContextVar("current_service", default=None)
+"""The Service whose task or handler runs here, which no request has called."""
+
+
+def running_service() -> "Service | None":
+    """The Service whose code runs here: in a method, a task or a handler of it."""
+    request = current_request.get()
+    return current_service.get() if request is None else request._service

@@ -1,20 +1,21 @@
 """A Service: an instrument, or anything else, whose methods are called over the network."""
 
-import atexit
 import inspect
 import logging
-import os
 import platform
 from collections.abc import Iterable
-from typing import Any, Self, Union
+from typing import Any, Union
 
 from . import asking
 from .asking import Ask
-from .constants import CONNECT_TIMEOUT, PORT, RECONNECT, SHUTDOWN_TIMEOUT
+from .constants import CONNECT_TIMEOUT, PORT, RECONNECT
 from .device import ConnectOptions
+from .display import Description, Displayed
+from .introducing import describe
 from .lanes import lane_of
 from .logs import set_logging_level
 from .request import Request, current_request
+from .running_service import RunningService
 from .serving import ServiceSession
 from .wire.codec import encode
 from .wire.messages import notification_line
@@ -40,6 +41,7 @@ _IGNORED = frozenset(
         "port",
         "shutdown_handler",
         "start",
+        "take_over",
     }
 )
 
@@ -47,7 +49,7 @@ _IGNORED = frozenset(
 _OWN = frozenset({"progress", "request", "start_in_background", "waiting"})
 
 
-class Service:
+class Service(Displayed):
     """Base class of all Services.
 
     The public attributes of a subclass are what Clients can ask for. A method runs in a thread of
@@ -100,6 +102,11 @@ class Service:
     def __repr__(self) -> str:
         where = f"Manager[{self.__address}]" if self.__connected() else "not connected"
         return f"<Service {self._name!r} {where}>"
+
+    def _repr_description_(self) -> Description:
+        connected = self.__connected()
+        state = f"is on the Manager at {self.__address}" if connected else "is not connected"
+        return describe(self, state)
 
     # --- what is known of it -------------------------------------------------------------
 
@@ -188,6 +195,23 @@ class Service:
 
     def connection_restored(self) -> None:
         """Called in a thread when a lost connection has been made again. Override it."""
+
+    def take_over(self, old: "Service") -> None:
+        """Called before this object takes the place of another one, see `RunningService.reload`.
+
+        Override it to take over what can't be opened twice, a serial port for example, from the
+        object whose requests may still be running. What is not overridden closes: the
+        `shutdown_handler` of the other one is called when the last of its requests has ended.
+
+        Example:
+            >>> class Meter(Service):
+            ...     _port = None
+            ...     def take_over(self, old):
+            ...         self._port = old._port
+
+        Args:
+            old: The object that has served until now.
+        """
 
     def progress(self, value: float, total: float | None = None, message: str = "") -> None:
         """Tell the Client whose request is being executed how far it is.
@@ -281,7 +305,7 @@ class Service:
             except KeyboardInterrupt:
                 logger.info("CTRL+C keyboard interrupt received")
 
-    def start_in_background(self, **kwargs: Any) -> "RunningService":
+    def start_in_background(self, **kwargs: Any) -> RunningService:
         """Connect to a Manager and serve in the background of this process.
 
         Args:
@@ -294,7 +318,7 @@ class Service:
             As `start`.
         """
         connecting: Any = lambda ask: self._serve(ask, **kwargs)  # noqa: E731
-        return RunningService(self, asking.wait_and_answer(connecting))
+        return RunningService(asking.wait_and_answer(connecting))
 
     async def _serve(self, ask: Ask, *, name: str | None = None, **kwargs: Any) -> ServiceSession:
         """Connect to a Manager; on the loop of the network."""
@@ -304,21 +328,45 @@ class Service:
                 'Specify either "password" or "password_manager" but not both.\n'
                 "A Manager cannot be started using multiple authentication methods."
             )
-        if self.__session is not None and not self.__session.ended.done():
-            raise RuntimeError(f"{self!r} is running already")
+        self._check_free()
         if name is not None:
             self._name = name
-        session = ServiceSession(self, self.__hidden(), self.__concurrency, options)
-        self.__address = options.address
+        return await self._connect(options, ask)
 
-        def begin() -> list[Any]:
-            tasks, self._tasks = self._tasks, []
-            self.__session = session
-            return tasks
+    # --- for its engine ------------------------------------------------------------------
 
-        await session.connect(ask, begin)
+    async def _connect(self, options: ConnectOptions, ask: Ask) -> ServiceSession:
+        session = ServiceSession(self, options)
+        await session.connect(ask)
         logger.info("%r is connected to Manager[%s]", self._name, options.address)
         return session
+
+    def _check_free(self) -> None:
+        """Check that it does not run.
+
+        Raises:
+            RuntimeError: It does.
+        """
+        if self.__session is not None and not self.__session.ended.done():
+            raise RuntimeError(f"{self!r} is running already")
+
+    def _terms(self) -> tuple[set[str], int | None]:
+        """What is no Client's to ask for, and how many requests run at the same time."""
+        return self.__hidden(), self.__concurrency
+
+    def _begin(self, session: ServiceSession) -> list[Any]:
+        """Note the session, before the first request; returns the tasks to be run."""
+        tasks, self._tasks = self._tasks, []
+        self.__session, self.__address = session, session.address
+        return tasks
+
+    def _is_in(self, session: ServiceSession) -> bool:
+        """Whether it serves in a session, or something still runs on it there."""
+        return self.__session is session
+
+    def _leave(self) -> None:
+        """Forget the session, in which another object has taken its place."""
+        self.__session = None
 
     def __connected(self) -> bool:
         return self.__session is not None and self.__session.is_connected
@@ -349,73 +397,6 @@ class Service:
                 continue
             offers[name] = offer
         return offers
-
-
-class RunningService:
-    """A Service in the background of this process.
-
-    Attributes:
-        service: The Service.
-    """
-
-    def __init__(self, service: Service, session: ServiceSession) -> None:
-        self.service = service
-        self._session = session
-        self._process = os.getpid()
-        # whoever does not keep this object has a Service for as long as the process runs
-        atexit.register(self._exit)
-
-    def __repr__(self) -> str:
-        state = "running" if self.is_running() else "stopped"
-        if self.is_running() and not self.is_connected():
-            state = "connecting again"
-        return f"<{self.service.name!r} service {state}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def is_running(self) -> bool:
-        """Whether it serves, or tries to connect again."""
-        return not self._session.ended.done() and os.getpid() == self._process
-
-    def is_connected(self) -> bool:
-        """Whether the Manager can be reached."""
-        return self._session.is_connected
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Wait until the connection has ended for good.
-
-        Raises:
-            TimeoutError: It has not ended within `timeout` seconds.
-        """
-        asking.wait(self._session.ended, timeout)
-
-    def stop(self) -> None:
-        """Disconnect from the Manager. Nothing happens if it is disconnected.
-
-        Raises:
-            TimeoutError: A handler of the Service or one of its tasks does not end.
-        """
-        atexit.unregister(self._exit)
-        if os.getpid() != self._process:
-            return  # the child of a fork, which has no part in it
-        self._session.close()
-        try:
-            asking.wait(self._session.ended, 3 * SHUTDOWN_TIMEOUT)
-        except TimeoutError:
-            raise TimeoutError(
-                f"{self.service.name!r} has not ended within {3 * SHUTDOWN_TIMEOUT:g} seconds: its "
-                f"connection_lost, its shutdown_handler or one of its tasks still runs"
-            ) from None
-
-    def _exit(self) -> None:
-        try:
-            self.stop()
-        except TimeoutError as error:
-            logger.error("%s", error)
 
 
 def filter_service_start_kwargs(**kwargs: Any) -> dict[str, Any]:

@@ -155,3 +155,26 @@ def test_what_is_marked():
         "below": "camera",
         "free": None,
     }
+
+
+def test_other_limits_while_requests_run_and_wait():
+    """As when a Service is reloaded: what waits is entered anew, what runs holds its place."""
+    lanes = Lanes(1)
+    assert lanes.enter("x0", "A", "x")
+    assert not lanes.enter("y0", "A", "y")
+    assert not lanes.enter("b0", "B")
+    assert not lanes.enter("x1", "A", "x")
+    waiting = lanes.remove_waiting()
+    assert waiting == ["y0", "b0", "x1"]  # in the order in which they came
+    assert lanes.waiting == 0
+    lanes.most = None
+    lanes.add_running("x0", "A", "x")  # is here already
+    lanes.add_running("z0", "A", "z")
+    assert [lanes.enter(name, "A", name[0]) for name in waiting] == [True, True, False]
+    assert not lanes.enter("z1", "A", "z")
+    assert lanes.leave("z0") == "z1"
+    assert lanes.leave("x0") == "x1"
+    lanes.most = 2  # less than what runs
+    assert not lanes.enter("late", "B")
+    assert [lanes.leave(name) for name in ("x1", "y0")] == [None, None]
+    assert lanes.leave("b0") == "late"

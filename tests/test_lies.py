@@ -10,7 +10,6 @@ import pytest
 from msl_network import LinkedClient, LocalManager, RemoteError, Service, connect
 from msl_network.client.calls import yields
 from msl_network.manager.manager import ADMIN_ATTRIBUTES
-from msl_network.notebook.display import client_html, link_html
 from msl_network.notebook.panels import CallPanel, ServicesPanel
 from msl_network.notebook.results import to_html
 
@@ -364,6 +363,13 @@ def is_no_markup(text):
     assert "<img" not in text
 
 
+def shows_no_markup(shown):
+    bundle = shown._repr_mimebundle_()
+    is_no_markup(bundle["text/html"])
+    for text in bundle.values():
+        shows_nothing_that_acts(text.replace("\n", ""))
+
+
 def test_texts_of_a_service_that_are_hostile(manager, liar):
     with connect(name=MARKUP, **manager.kwargs) as client:
         eventually(lambda: MARKUP in client.identities()["services"])
@@ -376,14 +382,13 @@ def test_texts_of_a_service_that_are_hostile(manager, liar):
         link = client.link(MARKUP)
         shows_nothing_that_acts(repr(link), lines=1)
         shows_nothing_that_acts(repr(client), lines=1)
-        is_no_markup(link_html(link))
-        shows_nothing_that_acts(link_html(link))
+        shows_no_markup(link)
         for doc in (link.__doc__, link[ALL].__doc__, link["value"].__doc__):
             shows_nothing_that_acts(doc)
-        is_no_markup(client_html(client))
+        shows_no_markup(client)
         with LinkedClient(MARKUP, **manager.kwargs) as linked:
             shows_nothing_that_acts(repr(linked), lines=1)
-            is_no_markup(link_html(linked))
+            shows_no_markup(linked)
 
 
 def test_results_and_errors_of_a_service_that_are_hostile(manager, liar, caplog):

@@ -342,7 +342,7 @@ def test_who_is_stopped_in_the_moment_of_the_loss_has_ended():
 
 def test_handler_that_does_not_end_is_waited_for_and_named(bench, monkeypatch, caplog):
     """It may be making an instrument safe: it is not cut off, nor is the instrument let go of."""
-    monkeypatch.setattr("msl_network.service.SHUTDOWN_TIMEOUT", 0.1)
+    monkeypatch.setattr("msl_network.running_service.SHUTDOWN_TIMEOUT", 0.1)
     monkeypatch.setattr("msl_network.serving.SHUTDOWN_TIMEOUT", 0.1)
     lab = bench(disable_tls=True)
     heater = Motor(name="Heater")

@@ -262,7 +262,7 @@ def test_method_that_goes_on_when_it_is_cancelled(service, link):
 
 def test_list_of_what_never_ends(manager, service, link, monkeypatch):
     reply = link.for_ever(asynchronous=True)
-    eventually(lambda: service._Service__session._executor._running == 1)
+    eventually(lambda: service._Service__session.executor._running == 1)
     time.sleep(0.05)
     reply.cancel()
     assert is_closed(service)
@@ -271,7 +271,7 @@ def test_list_of_what_never_ends(manager, service, link, monkeypatch):
         with RawPeer(manager.port).client() as raw:
             request = {"service": "Scanner", "attribute": "for_ever", "args": [], "kwargs": {}}
             raw.send({**request, "uid": uid})
-            eventually(lambda: service._Service__session._executor._running == 1)
+            eventually(lambda: service._Service__session.executor._running == 1)
         assert is_closed(service)
     monkeypatch.setattr(streaming, "MESSAGE_LIMIT", 1000)
     with pytest.raises(ValueError, match="yields more than a message can have"):
@@ -313,7 +313,7 @@ def test_streams_that_share_a_uid_end_with_their_client(manager, service):
     with begin_and_read_nothing(manager) as raw:
         for _ in range(3):
             raw.send({**request, "uid": "7", "stream": True})
-        eventually(lambda: service._Service__session._executor._running == 4)
+        eventually(lambda: service._Service__session.executor._running == 4)
     for _ in range(4):
         assert is_closed(service)
 

@@ -16,9 +16,11 @@ from .calls import call_options, yields
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .links import LinkState
+from .notifier import Handler
 from .reply import waited_for
 from .session import Session
 from .stream import AsyncStream
+from .watch import Watch
 
 __all__ = ["AsyncClient", "AsyncLink", "connect"]
 
@@ -161,6 +163,31 @@ class AsyncClient(ClientFace):
         identity = await self._session.request(MANAGER, "identity", (), {}, timeout=timeout)
         return identities_as_string(identity, indent) if as_string else identity
 
+    async def watch(
+        self, callback: Callable[[Watch], Any] | None = None, *, timeout: float | None = None
+    ) -> Watch:
+        """Watch what is on the Manager: see `Client.watch`.
+
+        Args:
+            callback: A function or a coroutine function, called with the Watch on the event loop
+                that runs now.
+            timeout: Seconds to wait until the Manager has told what there is; None to wait for as
+                long as it takes, also for a connection that is being made again.
+
+        Raises:
+            ConnectionError: The Client is disconnected.
+            TimeoutError: The Manager has not told in time.
+        """
+        watch = Watch(self._session.watching, self, callback, self._handler_loop())
+        try:
+            async with asyncio.timeout(timeout):
+                await watch.known
+        except TimeoutError:
+            raise watch.too_late(timeout) from None
+        finally:
+            watch.close_unless_known()
+        return watch
+
     async def admin_request(self, attrib: str, /, *args: Any, **kwargs: Any) -> Any:
         """Send a request to the Manager that only an administrator may send.
 
@@ -207,12 +234,12 @@ class AsyncLink(LinkFace):
 
         It is called on the event loop that runs when it is assigned.
         """
-        return self._state.handler
+        handler = self._state.handler
+        return None if handler is None else handler.function
 
     @notification_handler.setter
     def notification_handler(self, handler: Callable[..., Any] | None) -> None:
-        self._state.loop = self._handler_loop()
-        self._state.handler = handler
+        self._state.handler = handler and Handler(handler, self._handler_loop())
 
     def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
         return _running_loop()

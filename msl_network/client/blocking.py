@@ -5,7 +5,8 @@ It is the same engine that `msl_network.aio` shows, waited for on the calling th
 
 import functools
 import inspect
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from ..asking import Ask, ask_in_terminal, wait, wait_and_answer
@@ -17,9 +18,11 @@ from .calls import call_options, yields
 from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .links import LinkState
+from .notifier import Handler
 from .reply import Reply
 from .session import Session
 from .stream import Stream
+from .watch import Watch
 
 __all__ = ["Client", "Link", "connect", "filter_client_connect_kwargs"]
 
@@ -95,21 +98,19 @@ def _result(reply: Reply[Any]) -> Any:
 class Client(ClientFace):
     """A connection to a Manager.
 
-    Not made by a user: see `connect`.
+    Not made by a user: see `connect`. `client["BasicMath"]` is the link with that Service, which is
+    made when it is first asked for.
     """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        # a link keeps its Client, so that one would never go if it kept its links
+        self._links: weakref.WeakValueDictionary[LinkState, Link] = weakref.WeakValueDictionary()
 
     @classmethod
     def _connect(cls, session: Session) -> "Client":
         """Connect a session, asking what it needs on this thread."""
-        ask = session.ask
-
-        async def start(ask_here: Ask) -> Session:
-            session.ask = ask_here
-            return await session.connect()
-
-        wait_and_answer(start)
-        session.ask = ask
-        return cls(session)
+        return cls(wait_and_answer(session.connect))
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +120,35 @@ class Client(ClientFace):
 
     def __del__(self) -> None:
         self._session.close()
+
+    def __getitem__(self, service: str) -> "Link":
+        """The link with a Service: the one that there is, or a new one.
+
+        Raises:
+            As `link`.
+        """
+        return self._linked_with(service) or self.link(service)
+
+    def __contains__(self, service: object) -> bool:
+        """Whether there is such a Service on the Manager."""
+        return service in self.identities()["services"]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the Services on the Manager."""
+        return iter(self.identities()["services"])
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return sorted(self._directory.services())
+
+    def _linked_with(self, service: str) -> "Link | None":
+        for state in tuple(self._session.links):
+            if state.service == service:
+                return self._links.get(state) or self._linked(state)
+        return None
+
+    def _linked(self, state: LinkState) -> "Link":
+        link = self._links[state] = Link(self, state)
+        return link
 
     @property
     def aio(self) -> AsyncClient:
@@ -138,7 +168,7 @@ class Client(ClientFace):
             TimeoutError: There was no reply in time.
         """
         identity = _result(self._session.link(service, timeout))
-        return Link(self, self._session.linked(service, identity))
+        return self._linked(self._session.linked(service, identity))
 
     def unlink(self, link: "Link", *, timeout: float | None = None) -> None:
         """Unlink from a Service.
@@ -163,6 +193,34 @@ class Client(ClientFace):
         reply = self._session.request(MANAGER, "identity", (), {}, timeout=timeout)
         identity = _result(reply)
         return identities_as_string(identity, indent) if as_string else identity
+
+    def watch(
+        self, callback: Callable[[Watch], Any] | None = None, *, timeout: float | None = None
+    ) -> Watch:
+        """Watch what is on the Manager: Services with their links and locks, and Clients.
+
+        Args:
+            callback: Called with the Watch, now and after each change, on a thread of its own, so
+                that it may take its time and send requests; what changes meanwhile counts as one.
+                A coroutine function runs on the loop of the network.
+            timeout: Seconds to wait until the Manager has told what there is; None to wait for as
+                long as it takes, also for a connection that is being made again.
+
+        Returns:
+            What is kept current until it is closed: use it in `with`, or call its `close`.
+
+        Raises:
+            ConnectionError: The Client is disconnected.
+            TimeoutError: The Manager has not told in time.
+        """
+        watch = Watch(self._session.watching, self, callback, None)
+        try:
+            wait(watch.known, timeout)
+        except TimeoutError:
+            raise watch.too_late(timeout) from None
+        finally:
+            watch.close_unless_known()
+        return watch
 
     def admin_request(self, attrib: str, /, *args: Any, **kwargs: Any) -> Any:
         """Send a request to the Manager that only an administrator may send.
@@ -245,12 +303,12 @@ class Link(LinkFace):
         It is called on a thread of its own, so it may take its time and send requests. A
         coroutine function runs on the loop of the network.
         """
-        return self._state.handler or _ignore
+        handler = self._state.handler
+        return _ignore if handler is None else handler.function
 
     @notification_handler.setter
     def notification_handler(self, handler: Callable[..., Any] | None) -> None:
-        self._state.loop = None
-        self._state.handler = handler
+        self._state.handler = handler and Handler(handler)
 
     def acquire_lock(self, shared: bool = False, timeout: float | None = None) -> list[str]:
         """Lock the Service: while any lock is held no other Client can link with it.

@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..constants import MANAGER
+from ..display import Description, Displayed, to_text
 from ..escaping import escaped
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SHOWN = 10_000
 """Most characters of a traceback of the other side that are shown below an error: its end."""
 
 
-class RemoteError(RuntimeError):
+class RemoteError(RuntimeError, Displayed):
     """A Service or the Manager answered a request with an error.
 
     Its text is the one that 1.x shows, without what could act on a terminal. What was a built-in
@@ -63,8 +64,7 @@ class RemoteError(RuntimeError):
             # Python shows it below the text
             end = self.traceback[-SHOWN:]
             cut = "" if end == self.traceback else "\N{HORIZONTAL ELLIPSIS}"
-            of = "the Manager" if service == MANAGER else f"the Service {service!r}"
-            self.add_note(f"\nOn the side of {of}:\n\n{cut}{end}")
+            self.add_note(f"\nOn the side of {self._side}:\n\n{cut}{end}")
 
     def __str__(self) -> str:
         # a KeyError would show the repr of it
@@ -85,9 +85,32 @@ class RemoteError(RuntimeError):
     def _render_traceback_(self) -> list[str]:
         """What IPython shows below a cell: the lines of the user, and not those of this package."""
         kind = f"{self.type}: " if self.type else ""
-        where = f"{self.service}.{self.attribute} at Manager[{self._manager}]"
         text = escaped(f"{kind}{self.message}", keep="\n\t")
-        return _rendered(self, f"{text}\n    raised by {escaped(where)}")
+        return _rendered(self, f"{text}\n    raised by {escaped(self._where)}")
+
+    def _repr_description_(self) -> Description:
+        first, _, rest = self.message.partition("\n")
+        folded = f"Traceback on the side of {self._side}", self.traceback
+        return Description(
+            f"{self.type or type(self).__name__}:",
+            first,
+            doc=rest,
+            facts={"Raised by": self._where},
+            folded=folded if self.traceback else None,
+        )
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """What IPython shows of it in a terminal; it has a way of its own for exceptions."""
+        is_whole = len(printer.stack) == 1
+        printer.text(to_text(self._repr_description_()) if is_whole else repr(self))
+
+    @property
+    def _where(self) -> str:
+        return f"{self.service}.{self.attribute} at Manager[{self._manager}]"
+
+    @property
+    def _side(self) -> str:
+        return "the Manager" if self.service == MANAGER else f"the Service {self.service!r}"
 
 
 class UnknownAttributeError(AttributeError, RuntimeError):

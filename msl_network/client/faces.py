@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from .calls import attribute_names, check_attribute, remote_callable
+from ..display import Description, Displayed, Table, attributes_table
+from .calls import attribute_names, check_attribute, remote_callable, yields
+from .directory import Directory
 from .docs import LinkDoc, attribute_doc, service_doc
 from .links import LinkState
 from .notifier import Handler
@@ -13,11 +15,12 @@ from .session import Session
 __all__ = ["ClientFace", "LinkFace"]
 
 
-class ClientFace:
+class ClientFace(Displayed):
     """A connection to a Manager, whichever way it is used."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._directory = Directory(session)
 
     def __repr__(self) -> str:
         if self.is_reconnecting():
@@ -25,6 +28,30 @@ class ClientFace:
         if not self.is_connected():
             return f"<{self.name} disconnected>"
         return f"<{self.name} manager={self.address_manager} port={self.port}>"
+
+    def _repr_description_(self) -> Description:
+        manager = f"the Manager at {self.address_manager}"
+        if self.is_reconnecting():
+            state = f"has lost its connection to {manager}, and is connecting again"
+            return Description(self.name, state, line=repr(self))
+        if not self.is_connected():
+            return Description(self.name, "is disconnected", line=repr(self))
+        linked = {state.service for state in tuple(self._session.links)}
+        rows = [
+            (
+                name,
+                str(entry.get("address", "unknown")),
+                str(entry.get("language", "unknown")),
+                "linked" if name in linked else "",
+            )
+            for name, entry in sorted(self._directory.services(age=0).items())
+        ]
+        return Description(
+            self.name,
+            f"is connected to {manager}, from port {self.port}",
+            line=repr(self),
+            table=Table(("Service", "Address", "Language", "Link"), rows),
+        )
 
     @property
     def name(self) -> str:
@@ -81,14 +108,15 @@ class ClientFace:
         return None
 
 
-class LinkFace:
+class LinkFace(Displayed):
     """A link with a Service, whichever way it is used."""
 
     def __init__(self, state: LinkState, owner: object) -> None:
         self._state = state
         # a link keeps its Client, which closes the connection when it is gone
         self._owner = owner
-        self._callables: dict[str, Callable[..., Any]] = {}
+        # as the Service described them; it may come to offer something else
+        self._callables: tuple[object, dict[str, Callable[..., Any]]] = (state.identity, {})
 
     def __init_subclass__(cls) -> None:
         # `help(link)` and `link?` tell of the Service
@@ -100,6 +128,25 @@ class LinkFace:
             return f"<Un-Linked from {where}>"
         return f"<Link with {where} at Manager[{self._state.manager}]>"
 
+    def _repr_description_(self) -> Description:
+        session = self._state.session
+        if session is None or not (session.is_connected or session.is_reconnecting):
+            state = "is not linked any more"
+        elif self._state.is_lost or not session.is_connected:
+            state = f"is away; the link comes back with it at the Manager {self._state.manager}"
+        else:
+            state = f"is linked, at the Manager {self._state.manager}"
+        return Description(
+            self.service_name,
+            f"{state} ({self.service_address}, {self.service_language})",
+            line=repr(self),
+            doc=self.service_doc,
+            table=attributes_table(self.service_attributes, self.service_docs),
+        )
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self.service_attributes)
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -107,9 +154,13 @@ class LinkFace:
         return self[name]
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
-        known = self._callables.get(name)
+        identity, callables = self._callables
+        if identity is not self._state.identity:
+            callables = {}
+            self._callables = (self._state.identity, callables)
+        known = callables.get(name)
         if known is None:
-            known = self._callables[name] = remote_callable(self._state, name, self._sender(name))
+            known = callables[name] = remote_callable(self._state, name, self._sender(name))
         return known
 
     def _sender(self, name: str) -> Callable[..., Any]:
@@ -119,6 +170,17 @@ class LinkFace:
         """
         raise NotImplementedError
 
+    def on_notification(self, callback: Callable[..., Any]) -> Callable[[], None]:
+        """Have a function called with every notification of the Service, until the link is broken.
+
+        There can be any number of them, beside the one `notification_handler`. They are called
+        where that one is.
+
+        Returns:
+            What takes the function away again: call it without arguments.
+        """
+        return self._state.listen(Handler(callback, self._handler_loop()))
+
     def on_restored(self, callback: Callable[[], Any]) -> None:
         """Have a function called whenever the link has been made again.
 
@@ -126,6 +188,14 @@ class LinkFace:
         not taken again: somebody else may have used the instrument meanwhile.
         """
         self._state.on_restored.append(Handler(callback, self._handler_loop()))
+
+    def on_changed(self, callback: Callable[[], Any]) -> None:
+        """Have a function called whenever the Service offers something else than before.
+
+        It has been reloaded, with the link kept, or has come back as another version. What the link
+        tells of it (`service_attributes`, completion, docstrings) is right already.
+        """
+        self._state.on_changed.append(Handler(callback, self._handler_loop()))
 
     def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
         return None
@@ -148,6 +218,11 @@ class LinkFace:
         """The signatures or values of what the Service offers, by name."""
         attributes: dict[str, Any] = self._state.identity["attributes"]
         return attributes
+
+    @property
+    def service_streams(self) -> list[str]:
+        """The methods that yield, whose items can be had one by one."""
+        return [name for name in self.service_attributes if yields(self._state, name)]
 
     @property
     def service_doc(self) -> str:

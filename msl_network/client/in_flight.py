@@ -18,7 +18,7 @@ DECODE_ON_LOOP = 256 * 1024
 """Largest reply in bytes that is decoded on the loop; decoding more would hold up the others."""
 
 # 1.x leaves the uid out of its replies to anything else that the Manager itself is asked for
-_REPLIES_WITH_UID = ("identity", "link", "unlink", "acquire_lock", "release_lock")
+_REPLIES_WITH_UID = ("identity", "link", "unlink", "acquire_lock", "release_lock", "watch")
 
 # the end of the connection is the answer
 _ENDS_WITH_IT = (DISCONNECT_REQUEST, SHUTDOWN_MANAGER)

@@ -6,11 +6,13 @@ import sys
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 from .. import loop_thread
 from ..asking import wait
 from ..constants import CONNECT_TIMEOUT
+from ..display import Description, Displayed
 from .aio import AsyncLink
 from .blocking import Client, Link, connect, filter_client_connect_kwargs
 
@@ -20,7 +22,7 @@ SERVICE_WAIT = 0.2
 """Seconds between two looks at whether the Service has connected."""
 
 
-class LinkedClient:
+class LinkedClient(Displayed):
     """A Client that is linked with one Service, whose methods are its own.
 
     Args:
@@ -41,7 +43,7 @@ class LinkedClient:
         self._kwargs = filter_client_connect_kwargs(**kwargs)
         timeout = self._kwargs.setdefault("timeout", CONNECT_TIMEOUT)
         deadline = None if timeout is None else time.monotonic() + timeout
-        client = connect(**self._kwargs)
+        client = self._connect_client()
         try:
             while service_name not in client.identities()["services"]:
                 if deadline is not None and time.monotonic() > deadline:
@@ -64,6 +66,9 @@ class LinkedClient:
         if self._link is None:
             return f"<Un-Linked[name={self._name}] from {service}>"
         return f"<Link[name={self._name}] with {service} at Manager[{self._address_manager}]>"
+
+    def _repr_description_(self) -> Description:
+        return replace(self._last_link._repr_description_(), line=repr(self))
 
     def __enter__(self) -> Self:
         return self
@@ -215,6 +220,11 @@ class LinkedClient:
         return self._last_link.service_attributes
 
     @property
+    def service_streams(self) -> list[str]:
+        """The methods that yield, whose items can be had one by one."""
+        return self._last_link.service_streams
+
+    @property
     def service_doc(self) -> str:
         """The docstring of the Service; empty where it has none, or does not tell it."""
         return self._last_link.service_doc
@@ -265,6 +275,9 @@ class LinkedClient:
         link, self._link = self._link, None
         if link is not None:
             link.unlink(timeout=timeout)
+
+    def _connect_client(self) -> Client:
+        return connect(**self._kwargs)
 
     def _connected(self) -> Client:
         if self._client is None:

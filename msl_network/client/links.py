@@ -1,6 +1,5 @@
 """A link of a Client with a Service, as the engine sees it."""
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkState"]
 
+_OFFER = ("attributes", "streams", "features", "doc", "docs", "max_clients")
+"""What an entry says of what a Service offers; the rest is where and on what it runs."""
+
 
 class LinkState:
     """A link of a Client with a Service, whatever face it shows.
@@ -24,9 +26,10 @@ class LinkState:
         service: The name of the Service.
         identity: The Service's entry in the Manager's identity.
         handler: What notifications are given to.
-        loop: The loop on which the handler is called; None for a thread of its own.
+        listeners: What they are given to as well.
         is_lost: Whether the link has gone with the connection, and has not been made again.
         on_restored: What is called when the link has been made again.
+        on_changed: What is called when the Service offers something else than before.
     """
 
     def __init__(self, session: "Session", service: str, identity: dict[str, Any]) -> None:
@@ -34,10 +37,32 @@ class LinkState:
         self.manager = session.options.address
         self.service = service
         self.identity = identity
-        self.handler: Callable[..., Any] | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.handler: Handler | None = None
+        self.listeners: dict[object, Handler] = {}
         self.is_lost = False
         self.on_restored: list[Handler] = []
+        self.on_changed: list[Handler] = []
+
+    def learn(self, identity: dict[str, Any]) -> bool:
+        """Note what the Service is now; whether it offers something else than before."""
+        before, self.identity = self.identity, identity
+        return any(before.get(name) != identity.get(name) for name in _OFFER)
+
+    def listen(self, listener: Handler) -> Callable[[], None]:
+        """Give notifications to a listener as well; returns what ends that."""
+        key = object()
+        self.listeners[key] = listener
+
+        def stop() -> None:
+            self.listeners.pop(key, None)
+
+        return stop
+
+    def handlers(self) -> list[Handler]:
+        """All that a notification is given to now."""
+        first = [] if self.handler is None else [self.handler]
+        # of a copy: another thread may just be adding one
+        return [*first, *tuple(self.listeners.values())]
 
     def break_(self) -> None:
         """The link is no more."""

@@ -7,7 +7,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["Handler", "Notifier"]
 
@@ -18,16 +20,20 @@ NOTIFICATIONS_WAITING = 10_000
 line in the log."""
 
 
-class Handler(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Handler:
     """A function of the user's, and where it is called.
 
     Attributes:
         function: The function, which may be a coroutine function.
         loop: The loop on which it is called; None for a thread of its own.
+        context: The context in which it is called, that of who gave the function: what it prints
+            in a notebook stands below that cell.
     """
 
     function: Callable[..., Any]
     loop: asyncio.AbstractEventLoop | None = None
+    context: Context = field(default_factory=copy_context)
 
 
 class Notifier:
@@ -39,7 +45,7 @@ class Notifier:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: deque[tuple[Callable[..., Any], Any, dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[Context, Callable[..., Any], Any, dict[str, Any]]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -47,15 +53,16 @@ class Notifier:
 
     def call(self, handler: Handler, args: Any = (), kwargs: dict[str, Any] | None = None) -> None:
         """Have a handler called; on the loop of the network."""
-        function, loop = handler
-        kwargs = kwargs or {}
-        if loop is not None:
+        # a copy, since it may be called again before it has returned
+        context = handler.context.copy()
+        call = (handler.function, args, kwargs or {})
+        if handler.loop is not None:
             with contextlib.suppress(RuntimeError):  # it is closed: nobody is there any more
-                loop.call_soon_threadsafe(_handle, function, args, kwargs)
-        elif inspect.iscoroutinefunction(function):
-            _handle(function, args, kwargs)
+                handler.loop.call_soon_threadsafe(_handle, *call, context=context)
+        elif inspect.iscoroutinefunction(handler.function):
+            context.run(_handle, *call)
         else:
-            self._call_in_thread(function, args, kwargs)
+            self._call_in_thread(context, *call)
 
     def close(self) -> None:
         """Let the thread end when all that waits has been called."""
@@ -64,7 +71,7 @@ class Notifier:
             self._changed.notify_all()
 
     def _call_in_thread(
-        self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+        self, context: Context, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     ) -> None:
         with self._changed:
             if self._thread is None and not self._start_thread():
@@ -77,7 +84,7 @@ class Notifier:
                         "a notification handler is too slow, %d notification(s) dropped",
                         self._dropped,
                     )
-            self._waiting.append((function, args, kwargs))
+            self._waiting.append((context, function, args, kwargs))
             self._changed.notify()
 
     def _start_thread(self) -> bool:
@@ -99,15 +106,15 @@ class Notifier:
                         self._thread = None
                         return
                     self._changed.wait()
-                function, args, kwargs = self._waiting.popleft()
+                context, function, args, kwargs = self._waiting.popleft()
             try:
-                result = function(*args, **kwargs)
+                result = context.run(function, *args, **kwargs)
                 if inspect.iscoroutine(result):
-                    self._loop.call_soon_threadsafe(_keep, result)
+                    self._loop.call_soon_threadsafe(_keep, result, context=context)
             except BaseException:
                 # a SystemExit too: the notifications that follow still have their handlers
                 logger.exception("a notification handler failed")
-            del function, args, kwargs  # nothing is kept alive by a thread that waits
+            del context, function, args, kwargs  # nothing is kept alive by a thread that waits
 
 
 def _handle(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:

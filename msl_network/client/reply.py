@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, InvalidStateError
+from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..asking import WAKE_UP, wait_awake
@@ -133,7 +134,7 @@ class Reply(Awaitable[T], Generic[T]):
         self.ring()
         if self.on_progress is not None and self._told:
             self._told = False
-            notifier.call(Handler(self._tell, self.on_progress.loop))
+            notifier.call(replace(self.on_progress, function=self._tell))
 
     def _tell(self) -> Any:
         # of those that come while a slow handler is called, it is told the latest

@@ -26,6 +26,7 @@ from ..constants import (
     ITEMS,
     LINKED,
     MANAGER,
+    NEWS,
     PROGRESS,
     SHUTDOWN_TIMEOUT,
     TAKEN,
@@ -43,6 +44,7 @@ from .links import LinkState
 from .notifier import Handler, Notifier
 from .reply import Reply
 from .stream import Items
+from .watching import Watching
 
 __all__ = ["Session"]
 
@@ -57,7 +59,9 @@ class Session:
         options: How it reaches its Manager.
         ask: Asks a person for a login, when an administrator's request needs one.
         port: The port of the Client; None while it has not been connected.
+        manager_features: What the Manager can do beyond 1.x.
         links: The links.
+        watching: What is on the Manager, while somebody watches.
         notifier: Calls what the user wants to have called.
         on_lost: What is called with the reason when the connection is lost.
         on_restored: What is called when it has been made again.
@@ -69,12 +73,14 @@ class Session:
         self.options = options
         self.ask = ask
         self.port: int | None = None
+        self.manager_features: list[str] = []
         self.links: list[LinkState] = []
         self.on_lost: list[Handler] = []
         self.on_restored: list[Handler] = []
         self.on_end: list[Callable[[], Any]] = []
         self._loop = loop_thread.get_loop()
         self.notifier = Notifier(self._loop)
+        self.watching = Watching(self, self._loop)
         self._credentials = options.credentials()
         self._in_flight = InFlight(
             options.address, self._loop, self._send, self._can, self._complained
@@ -109,13 +115,16 @@ class Session:
 
     # --- connecting ----------------------------------------------------------------------
 
-    async def connect(self) -> Self:
+    async def connect(self, ask: Ask | None = None) -> Self:
         """Connect to the Manager; on the loop of the network.
+
+        Args:
+            ask: Asks what is not known while it connects; None for the session's own.
 
         Raises:
             As `device.connect_device`.
         """
-        await self._connect(self.ask)
+        await self._connect(ask or self.ask)
         logger.info("connected to Manager[%s] as %s", self.options.address, self.network_name)
         return self
 
@@ -125,7 +134,8 @@ class Session:
             self.port = int(connection.info("sockname")[1])
             return self
 
-        async def identity(_: Message) -> dict[str, Any]:
+        async def identity(question: Message) -> dict[str, Any]:
+            self.manager_features = question.features
             return self.identity()
 
         await connect_device(self.options, self._credentials, identity, receive, ask)
@@ -341,6 +351,7 @@ class Session:
             self._farewell.cancel()
         for state in tuple(self.links):
             state.is_lost = True
+        self.watching.lost()
         lost = self._lost_error(error)
         if self._in_flight.ends_the_connection:
             self._comeback.is_stopped = self._leaving = True
@@ -378,10 +389,15 @@ class Session:
         except ValueError as error:
             self._invalid(MessageError(str(error)))
             return
+        if attribute == NEWS:
+            self.watching.told(args)
+            return
         if attribute == LINKED:
             match args:
                 case [str(service), {"attributes": dict()} as identity]:
                     self._linked_again(service, self._entry(service, identity))
+                case [str(service), {"attributes": dict()} as identity, True]:
+                    self._renewed(service, self._entry(service, identity))
             return
         reply = self._in_flight.get(message.uid)
         if reply is None:
@@ -410,17 +426,17 @@ class Session:
 
     def _notify(self, message: Message) -> None:
         # of a copy: another thread may just be unlinking
-        states = [s for s in tuple(self.links) if s.service == message.service and s.handler]
-        if not states:
+        states = [state for state in tuple(self.links) if state.service == message.service]
+        handlers = [handler for state in states for handler in state.handlers()]
+        if not handlers:
             return
         try:
             args, kwargs = message.value()
         except (ValueError, TypeError) as error:
             logger.error("%r emitted an invalid notification: %s", message.service, error)
             return
-        for state in states:
-            if state.handler is not None:
-                self.notifier.call(Handler(state.handler, state.loop), args, kwargs)
+        for handler in handlers:
+            self.notifier.call(handler, args, kwargs)
 
     # --- coming back ---------------------------------------------------------------------
 
@@ -431,6 +447,7 @@ class Session:
     def _back(self) -> None:
         self._send_held(MANAGER)
         self._spawn(self._relink_all())
+        self.watching.back()
 
     async def _relink_all(self) -> None:
         services = {state.service for state in self.links}
@@ -495,9 +512,17 @@ class Session:
                 self.request(MANAGER, "unlink", (service,), {})
             return
         for state in states:
-            state.identity, state.is_lost = identity, False
+            state.is_lost = False
+        self._renewed(service, identity)
+        for state in states:
             self._call(state.on_restored)
         self._send_held(service)
+
+    def _renewed(self, service: str, identity: dict[str, Any]) -> None:
+        """Note what a Service offers now."""
+        for state in [state for state in self.links if state.service == service]:
+            if state.learn(identity):
+                self._call(state.on_changed)
 
     def _hold(self, reply: Reply[Any], *, is_served: bool = False) -> None:
         """Keep a request that is safe to repeat until its Service is there again.
@@ -530,6 +555,7 @@ class Session:
 
     def _ended(self, reason: Exception) -> None:
         self._in_flight.end(reason)
+        self.watching.end(reason)
         self.notifier.close()
         for callback in self.on_end:
             try:

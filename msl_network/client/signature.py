@@ -50,7 +50,7 @@ def _parse(text: str) -> inspect.Signature | None:
         return inspect.Signature(
             _parameters(function.args), return_annotation=_annotation(function.returns)
         )
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

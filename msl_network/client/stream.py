@@ -13,7 +13,7 @@ from ..asking import wait
 from ..constants import STREAM_BYTES, STREAM_ITEMS
 
 if TYPE_CHECKING:
-    from .reply import Reply
+    from .reply import Cancellation, Progress, Reply
 
 __all__ = ["AsyncStream", "Items", "Stream"]
 
@@ -123,6 +123,16 @@ class _Stream:
         if not self._reply.done():
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(self._reply.cancel)
+
+    @property
+    def progress(self) -> "Progress | None":
+        """The latest report of the Service of how far it is; None before the first."""
+        return self._reply.progress
+
+    @property
+    def cancellation(self) -> "Cancellation | None":
+        """What became of the method, once the stream has been left early; None before."""
+        return self._reply.cancellation
 
     def _next(self) -> list[Any]:
         """The next item, in a list; an empty one if it has not come yet.

@@ -7,6 +7,7 @@ import tempfile
 from typing import Any, Self
 
 from .. import asking, loop_thread
+from ..display import Description, Displayed, Table
 from .limits import Limits
 from .manager import Manager
 from .starting import CannotStartError, Plan, Running, prepare, start
@@ -14,7 +15,7 @@ from .starting import CannotStartError, Plan, Running, prepare, start
 __all__ = ["LocalManager"]
 
 
-class LocalManager:
+class LocalManager(Displayed):
     """A Manager in the background of this process, for tests, demonstrations and one computer.
 
     It listens on the loopback interface only, on a port that is free, with a certificate and a
@@ -75,6 +76,20 @@ class LocalManager:
         if self._running is None:
             return "<LocalManager stopped>"
         return f"<LocalManager at {self._options['host']}:{self.port}>"
+
+    def _repr_description_(self) -> Description:
+        if self._running is None:
+            return Description("LocalManager", "is not running", line=repr(self))
+        registry = self._running.manager.registry
+        rows = [("Service", name) for name in sorted([*registry.services])]
+        rows += [("Client", name) for name in sorted([*registry.clients])]
+        return Description(
+            "LocalManager",
+            f"is running at {self._options['host']}:{self.port}, "
+            "where connect(**manager.kwargs) connects to it",
+            line=repr(self),
+            table=Table(("Kind", "Name"), rows),
+        )
 
     def __enter__(self) -> Self:
         return self.start()

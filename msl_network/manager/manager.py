@@ -14,6 +14,7 @@ from ..constants import (
     GONE,
     GOODBYE,
     HOSTNAME,
+    IDENTITY,
     LINKED,
     MANAGER,
     PING,
@@ -29,6 +30,7 @@ from ..wire.messages import (
     TooManyError,
     error_line,
     message_line,
+    parse_identity,
     request_line,
     result_line,
 )
@@ -41,6 +43,7 @@ from .names import Names
 from .peer import Peer
 from .recorder import Recorder
 from .registry import ClientRecord, Registry, ServiceRecord
+from .reporter import Reporter
 
 __all__ = ["ADMIN_ATTRIBUTES", "Manager", "Tables"]
 
@@ -125,6 +128,7 @@ class Manager:
         self.logins = LoginCheck(tables.users, self._users_thread)
         self._by_client: dict[str, Peer] = {}
         self._by_service: dict[ServiceRecord, Peer] = {}
+        self._reporter = Reporter(self.registry, lambda client: self._by_client[client].connection)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -258,6 +262,10 @@ class Manager:
             pass  # written differently from how this package does
         elif attribute == "identity":
             self._answer(peer, message, self.identity())
+        elif attribute == IDENTITY:
+            self._renew(peer, message)
+        elif attribute == "watch" and peer.can("news"):
+            self._watch(peer, message)
         elif attribute in ("link", "unlink", "acquire_lock", "release_lock"):
             try:
                 result = self._link_request(peer, attribute, message)
@@ -277,6 +285,44 @@ class Manager:
             peer.fail(message, AttributeError(f"'Manager' object has no attribute {attribute!r}"))
         else:
             self._admin(peer, attribute, message)
+
+    def _renew(self, peer: Peer, message: Message) -> None:
+        """Take what a Service that has been reloaded says of itself, as when it connected."""
+        record = peer.record
+        try:
+            if not isinstance(record, ServiceRecord):
+                raise PermissionError("Only a Service can say anew what it offers")
+            identity = parse_identity(next(iter(message.positional()), None))
+            is_new = self.registry.renew(record, identity)
+        except (KeyError, NameError, PermissionError, TypeError, ValueError) as error:
+            peer.refuse(message, error)
+            return
+        self._answer(peer, message, True)
+        if not is_new:
+            return
+        logger.info("%s offers something else now", peer)
+        line = self._tell(LINKED, [record.name, record.entry(extended=True), True])
+        for client in record.links:
+            other = self._by_client[client]
+            # a Service that renews itself without end gets nobody dropped
+            if other.can("relink") and other.connection.has_room(len(line), share=0.5):
+                other.connection.send(line)
+
+    def _watch(self, peer: Peer, message: Message) -> None:
+        try:
+            args = message.positional()
+        except ValueError as error:
+            peer.fail(message, error)
+            return
+        match args:
+            case [True] if isinstance(peer.record, ClientRecord):
+                self._answer(peer, message, self.registry.watch(peer.network_name))
+            case [False]:
+                self.registry.news.unwatch(peer.network_name)
+                self._answer(peer, message, True)
+            case _:
+                text = "A Client can `watch` what is on the Manager: it takes true or false"
+                peer.fail(message, TypeError(text))
 
     def _admin(self, peer: Peer, attribute: str, message: Message) -> None:
         if peer.admin_requests >= self.limits.admin_requests:
@@ -368,6 +414,7 @@ class Manager:
         logger.info("shutting down the Network Manager")
         self._closing = True
         self.on_empty = None
+        self._reporter.close()
         for task in list(self._tasks):
             task.cancel()
         peers = list(self.peers)

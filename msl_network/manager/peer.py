@@ -15,6 +15,7 @@ from ..constants import (
     CANCEL,
     DISCONNECT_REQUEST,
     HOSTNAME,
+    IDENTITY,
     ITEMS,
     MANAGER,
     NAME_LIMIT,
@@ -377,8 +378,10 @@ class Peer:
         if message.is_reply or (message.error and message.attribute is None):
             self._reply_received(message, line)
         elif message.service == MANAGER:
-            if len(line) > SMALL_LIMIT:
-                what = f"A request to the Manager can have {SMALL_LIMIT} bytes"
+            renews = message.attribute == IDENTITY
+            most = self.manager.limits.handshake_limit if renews else SMALL_LIMIT
+            if len(line) > most:
+                what = f"A request to the Manager can have {most} bytes"
                 self.fail(message, ValueError(what))
             else:
                 self.manager.request(self, message)

@@ -9,9 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ..constants import MANAGER
 from ..wire.messages import ClientIdentity, ServiceIdentity, TooManyError
 from .limits import Limits
+from .news import News
 
 __all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord"]
 
@@ -72,7 +75,7 @@ class ServiceRecord:
         address: `host:port`.
         identity: Who it says it is.
         links: Network names of the Clients that are linked, in the order of linking.
-        locks: Network names of those that hold a lock.
+        locks: Network names of those that hold a lock, and whether they share it.
         replicas: The Services of this name, itself included; first the one that has been without a
             new request for longest.
         in_flight: How many requests of each `(requester, uid)` have no reply yet; a person at a
@@ -84,7 +87,7 @@ class ServiceRecord:
     address: str
     identity: ServiceIdentity
     links: dict[str, None] = field(default_factory=dict)
-    locks: dict[str, None] = field(default_factory=dict)
+    locks: dict[str, bool] = field(default_factory=dict)
     replicas: "list[ServiceRecord]" = field(default_factory=list, repr=False)
     in_flight: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: int = 0
@@ -119,6 +122,16 @@ class ServiceRecord:
             entry["replicas"] = len(self.replicas)
         return entry
 
+    def watched(self) -> dict[str, Any]:
+        """What those who watch are told of it: what 1.x says, and the links and locks."""
+        kind = "shared" if any(self.locks.values()) else "exclusive"
+        return {
+            **self.entry(),
+            "links": list(self.links),
+            "locks": list(self.locks),
+            "lock": kind if self.locks else None,
+        }
+
 
 class Registry:
     """The devices of a Manager.
@@ -126,6 +139,7 @@ class Registry:
     Attributes:
         clients: The Clients by network name.
         services: The Services by name; one of those that share it.
+        news: What has changed since who watches was told.
     """
 
     def __init__(self, manager: str, limits: Limits | None = None) -> None:
@@ -133,6 +147,7 @@ class Registry:
         self._limits = limits or Limits()
         self.clients: dict[str, ClientRecord] = {}
         self.services: dict[str, ServiceRecord] = {}
+        self.news = News()
         # who was linked with a Service that has gone, by the name of the Service
         self._left_behind: dict[str, dict[str, None]] = {}
 
@@ -156,6 +171,7 @@ class Registry:
                 raise NameError(f"A {network_name!r} client is already connected to the Manager")
             client = ClientRecord(network_name, address, identity)
             self.clients[network_name] = client
+            self.news.note(network_name, is_service=False)
             return client
         if identity.name == MANAGER:
             raise NameError(f"A service cannot be called {MANAGER!r}, the name of the Manager")
@@ -163,6 +179,7 @@ class Registry:
         if first is None:
             service = ServiceRecord(network_name, address, identity)
             self.services[identity.name] = service
+            self._changed(service)
             return service
         _check_replica(identity, first.identity)
         return ServiceRecord(
@@ -177,12 +194,15 @@ class Registry:
         """
         name = client.network_name
         self.clients.pop(name, None)
+        self.news.unwatch(name)
+        self.news.note(name, is_service=False)
         linked = []
         for service in self.services.values():
             if name in service.links:
                 linked.append(service.name)
                 del service.links[name]
                 service.locks.pop(name, None)
+                self._changed(service)
             for replica in service.replicas:
                 for key in [key for key in replica.in_flight if key[0] == name]:
                     replica.waiting -= replica.in_flight.pop(key)
@@ -200,6 +220,7 @@ class Registry:
         if service in replicas:
             replicas.remove(service)
             del self.services[service.name]
+            self._changed(service)
             if replicas:
                 self.services[service.name] = replicas[0]
                 left = []
@@ -214,6 +235,63 @@ class Registry:
             self.clients[orphan.requester].in_flight -= 1
         return orphans
 
+    def renew(self, service: ServiceRecord, identity: ClientIdentity) -> bool:
+        """Take what a Service offers now; its links, locks and requests are kept.
+
+        Returns:
+            Whether that is something else than before.
+
+        Raises:
+            ValueError: It says that it is somebody else, or that it shares its name where it did
+                not, or the other way round.
+            NameError: It shares its name, and the others do not offer the same.
+        """
+        before = service.identity
+        if not isinstance(identity, ServiceIdentity):
+            raise ValueError(f"The {before.name!r} service can't become a Client")
+        if identity.name != before.name:
+            raise ValueError(f"The {before.name!r} service can't become {identity.name!r}")
+        if identity.replica != before.replica:
+            raise ValueError(f"Whether {before.name!r} is a replica can't change")
+        # what it can do beyond 1.x belongs to the connection, which is the same
+        new = msgspec.structs.replace(
+            before,
+            attributes=identity.attributes,
+            streams=identity.streams,
+            doc=identity.doc,
+            docs=identity.docs,
+            max_clients=identity.max_clients,
+        )
+        for other in service.replicas:
+            if other is not service:
+                _check_replica(new, other.identity)
+        service.identity = new
+        self._changed(service)
+        return new != before
+
+    # --- for those who watch -------------------------------------------------------------
+
+    def entry(self, name: str, *, is_service: bool) -> dict[str, Any] | None:
+        """What those who watch are told of a device; None if it is not there."""
+        if is_service:
+            service = self.services.get(name)
+            return None if service is None else service.watched()
+        client = self.clients.get(name)
+        return None if client is None else client.entry()
+
+    def watch(self, client: str) -> dict[str, Any]:
+        """Note that a Client watches, and return what there is now."""
+        self.news.watch(client)
+        return {
+            "name": client,
+            "number": self.news.number,
+            "services": {name: service.watched() for name, service in self.services.items()},
+            "clients": {name: other.entry() for name, other in self.clients.items()},
+        }
+
+    def _changed(self, service: ServiceRecord) -> None:
+        self.news.note(service.name, is_service=True)
+
     # --- links ---------------------------------------------------------------------------
 
     def relink(self, service: ServiceRecord) -> list[str]:
@@ -227,6 +305,7 @@ class Registry:
         if limit > 0:
             del clients[limit:]
         service.links.update(dict.fromkeys(clients))
+        self._changed(service)
         return clients
 
     def _forget(self, client: str, service: str) -> None:
@@ -256,6 +335,7 @@ class Registry:
                 + _linked_clients(record)
             )
         record.links[client] = None
+        self._changed(record)
         return record
 
     def unlink(self, client: str, service: str) -> None:
@@ -272,6 +352,7 @@ class Registry:
             raise KeyError(f"cannot unlink {client}, it was not linked with {service!r}")
         del record.links[client]
         record.locks.pop(client, None)
+        self._changed(record)
 
     # --- locks ---------------------------------------------------------------------------
 
@@ -303,7 +384,8 @@ class Registry:
                 f"{client} cannot acquire an exclusive lock, there are {len(record.links)} "
                 f"links with the {service!r} service" + _linked_clients(record)
             )
-        record.locks[client] = None
+        record.locks[client] = shared
+        self._changed(record)
         return list(record.links)
 
     def release_lock(self, client: str, service: str) -> list[str]:
@@ -318,7 +400,8 @@ class Registry:
         record = self.services.get(service)
         if record is None:
             raise KeyError(f"{service!r} service does not exist, {client} cannot release the lock")
-        record.locks.pop(client, None)
+        if record.locks.pop(client, None) is not None:
+            self._changed(record)
         return list(record.locks)
 
     # --- requests ------------------------------------------------------------------------

@@ -115,6 +115,14 @@ class Login(asyncssh.SSHClient):
             answers.append(reply)
         return answers
 
+    def end_asking(self) -> None:
+        """Ask nothing any more: the login is over.
+
+        Whom it asks knows the task that connects, and what that leads to: a connection must not
+        keep who uses it alive.
+        """
+        self._ask = self._given = None
+
     async def answer(self, question: Question) -> str | None:
         """Ask a person; None when there is nobody, with the reason in `error`."""
         if self.error is not None:
@@ -188,7 +196,9 @@ async def open_connection(
             while True:
                 login = Login(username, host, password, patient)
                 try:
-                    return await _connect(login, username, host, port, pinned, keys)
+                    connection = await _connect(login, username, host, port, pinned, keys)
+                    login.end_asking()
+                    return connection
                 except asyncssh.HostKeyNotVerifiable as error:
                     key = login.host_key
                     if key is None:  # revoked, or a certificate that is not valid

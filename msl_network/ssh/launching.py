@@ -16,6 +16,7 @@ import asyncssh
 
 from .. import constants, loop_thread, trust
 from ..asking import Ask, Question, wait, wait_and_answer
+from ..display import Description, Displayed
 from .commands import run, run_command, start_process
 from .connecting import ClientKeys, close_connection, login_of, open_connection, refuse
 from .console import GRACE, KWARGS, UNTIL_EOF
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 LOG_LINES = 1000
 """Lines of a far side's output that are kept."""
+
+LOG_DISPLAYED = 50
+"""Lines of it that are shown below a cell."""
 
 LINE_LIMIT = 10_000
 """Characters after which a line is cut: a process may print for ever without a line end."""
@@ -57,7 +61,7 @@ _CHECK = (
 )
 
 
-class RemoteManager:
+class RemoteManager(Displayed):
     """A console script that runs on another computer, and what it prints.
 
     Attributes:
@@ -87,7 +91,17 @@ class RemoteManager:
         self._log_path = log_path
         self._sudo = sudo
         self._seen: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pid_told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reader: asyncio.Future[Any] = asyncio.create_task(self._read())
+
+    def _repr_description_(self) -> Description:
+        state = "has ended"
+        if self.running:
+            how = "goes on without" if self.stay else "ends with"
+            state = f"is running as process {self.pid}, and {how} the connection to it"
+        lines = "\n".join(tuple(self.log)[-LOG_DISPLAYED:])
+        folded = ("The last lines of its log", lines) if lines else None
+        return Description(f"The Manager on {self.host}", state, line=repr(self), folded=folded)
 
     @property
     def running(self) -> bool:
@@ -109,19 +123,27 @@ class RemoteManager:
         """End the process; the asynchronous face of `stop`."""
         if self._reader.done():
             return
-        if not self.stay:
+        if self.stay:
+            await self._kill(timeout)
+        else:
             with contextlib.suppress(OSError):  # the channel has gone
                 self._process.stdin.write_eof()
-        elif self._sudo is None:
-            await run(self._connection, f"kill {self.pid}", timeout=timeout)
-        else:
-            await self._sudo.run(self._connection, f"kill {self.pid}", timeout)
         await asyncio.wait({self._reader}, timeout=timeout)
         if not self._reader.done():
             self.release()
             raise TimeoutError(
                 f"The process {self.pid} on {self.host} has not ended within {timeout} seconds"
             )
+
+    async def _kill(self, timeout: float) -> None:
+        told = {self._reader, self._pid_told}
+        await asyncio.wait(told, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if self.pid is None:
+            self.release()  # a shell that has not come to starting it
+        elif self._sudo is None:
+            await run(self._connection, f"kill {self.pid}", timeout=timeout)
+        else:
+            await self._sudo.run(self._connection, f"kill {self.pid}", timeout)
 
     def release(self) -> None:
         """Stop looking at the process; one that does not stay ends. Only on the loop."""
@@ -190,6 +212,7 @@ class RemoteManager:
     def _take(self, line: str) -> None:
         if self.pid is None and line.isdecimal():
             self.pid = int(line)
+            self._pid_told.set_result(None)
             return
         self.log.append(line)
         if self._on_line is not None:
@@ -288,6 +311,7 @@ async def run_manager(
     Raises:
         RuntimeError: The Manager can't be started; the text has the log.
         TimeoutError: The time is up; a script that is not to stay has been ended.
+        asyncio.CancelledError: It is given up; the script has been ended.
         PermissionError: sudo refuses.
         ConnectionError: The connection is lost.
     """
@@ -313,12 +337,13 @@ async def run_manager(
             if stay:
                 process.stdin.write_eof()
         await manager.wait_until_running(timeout)
-    except BaseException:
-        if stay:
-            manager.release()
-        else:
-            with contextlib.suppress(TimeoutError):
+    except BaseException as error:
+        # also one that is to stay: who gives up does not know of it
+        if not stay or isinstance(error, asyncio.CancelledError):
+            with contextlib.suppress(TimeoutError, ConnectionError):
                 await manager.aclose(ERROR_GRACE)
+        else:
+            manager.release()
         raise
     return manager
 

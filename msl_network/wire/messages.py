@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..constants import NAME_LIMIT, NOTIFICATION_UID
+from ..constants import MANAGER, NAME_LIMIT, NEWS, NOTIFICATION_UID
 from ..escaping import escaped, has_controls
 from .codec import decode, encode
 from .framing import END
@@ -28,6 +28,7 @@ __all__ = [
     "items_line",
     "message_line",
     "message_parts",
+    "news_line",
     "notification_line",
     "parse",
     "parse_identity",
@@ -432,6 +433,29 @@ def items_line(attribute: str, items: list[bytes], *, requester: str, uid: str) 
     """Write items that have been written as JSON already."""
     head = encode({"attribute": attribute, "requester": requester, "uid": uid})[:-1]
     return b"".join((head, b',"args":[', b",".join(items), b"]}", END))
+
+
+def news_line(
+    services: dict[str, bytes] | None = None,
+    clients: dict[str, bytes] | None = None,
+    number: int = 0,
+) -> bytes:
+    """Write what has changed on a Manager, each entry written as JSON already.
+
+    Args:
+        services: The entries of Services by name, `null` for one that has gone.
+        clients: The same of Clients, by network name.
+        number: Up to which change it tells; 0 if not all that has changed is known any more.
+    """
+    parts = [encode({"attribute": NEWS, "service": MANAGER})[:-1], b',"args":[']
+    if number:
+        parts += [b'{"number":%d,"services":' % number, _object(services or {})]
+        parts += [b',"clients":', _object(clients or {}), b"}"]
+    return b"".join((*parts, b"]}", END))
+
+
+def _object(items: dict[str, bytes]) -> bytes:
+    return b"{%b}" % b",".join(b"%b:%b" % (encode(name), text) for name, text in items.items())
 
 
 def result_line(result: Any, *, requester: str | None = None, uid: str = "") -> bytes:

@@ -86,6 +86,15 @@ def test_notifications_come_on_the_loop(manager, bench):
         await link.emit(2)
         assert sorted([await asyncio.wait_for(got.get(), 20) for _ in range(2)]) == [0, 1]
 
+        link.notification_handler = None
+        leave = link.on_notification(handler)
+        await link.emit(1)
+        assert await asyncio.wait_for(got.get(), 20) == (0, 0, here)
+        leave()
+        link.on_notification(slow)
+        await link.emit(1)
+        assert await asyncio.wait_for(got.get(), 20) == 0
+
     run(manager, work)
 
 

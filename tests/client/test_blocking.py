@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import gc
 import getpass
 import inspect
 import json
@@ -155,6 +156,31 @@ def test_coroutine_function_as_handler(link):
     link.notification_handler = handler
     link.emit(3)
     assert done.wait(20)
+
+
+def test_many_listen_to_notifications_until_they_leave(link):
+    got, done = {name: [] for name in "abc"}, threading.Event()
+
+    def listener(name):
+        def called(number, square):
+            got[name].append(square)
+            if name == "a" and number == 2:
+                done.set()
+
+        return called
+
+    link.on_notification(listener("a"))
+    leave = link.on_notification(listener("b"))
+    link.notification_handler = listener("c")
+    link.emit(3)
+    assert done.wait(20)
+    leave()
+    leave()  # again is fine
+    link.notification_handler = None
+    done.clear()
+    link.emit(3)
+    assert done.wait(20)
+    assert got == {"a": [0, 1, 4, 0, 1, 4], "b": [0, 1, 4], "c": [0, 1, 4]}
 
 
 def test_no_notifications_after_unlinking(client):
@@ -397,3 +423,38 @@ def test_notification_handler_that_ends_the_program_ends_nothing(link, asynchron
     assert done.wait(20)
     assert got == [0, 1, 2]
     assert link.add(1, timeout=20) == 2
+
+
+def test_service_as_a_key(client, bench):
+    link = client["Bench"]
+    assert link.add(1) == 2
+    assert client["Bench"] is link
+    assert client.link("Bench") is not link
+    link.unlink()
+    with pytest.raises(AttributeError, match="broken"):
+        link.add(1)
+    assert client["Bench"].add(1) == 2
+    assert "Bench" in client
+    assert "Nothing" not in client
+    assert list(client) == ["Bench"]
+    with pytest.raises(KeyError, match="does not exist"):
+        client["Nothing"]
+
+
+def test_service_as_a_key_is_the_link_that_there_is(client, bench):
+    made = client.link("Bench")
+    assert client["Bench"] is made
+
+
+def test_client_that_is_let_go_with_a_link(manager, bench):
+    client = connect(name="Gone", **manager.kwargs)
+    client["Bench"].add(1)
+    ended = threading.Event()
+    client.on_disconnect(ended.set)
+    # nothing but what counts references is needed
+    gc.disable()
+    try:
+        del client
+        assert ended.wait(20)
+    finally:
+        gc.enable()

@@ -7,7 +7,14 @@ dictionary from which a mutation takes what chance would take years to spell.
 import math
 from pathlib import Path
 
-from msl_network.constants import DISCONNECT_REQUEST, GOODBYE, LINKED, NOTIFICATION_UID, PING
+from msl_network.constants import (
+    DISCONNECT_REQUEST,
+    GOODBYE,
+    IDENTITY,
+    LINKED,
+    NOTIFICATION_UID,
+    PING,
+)
 from msl_network.heartbeat import PING_LINE
 from msl_network.wire import codec, messages
 from msl_network.wire.messages import Message
@@ -40,6 +47,7 @@ CLIENT_LINES = (
     messages.request_line("unlink", ("Echo",), service="Manager", uid="5"),
     messages.request_line("acquire_lock", ("Echo",), {"shared": True}, service="Manager", uid="6"),
     messages.request_line("release_lock", ("Echo",), service="Manager", uid="7"),
+    messages.request_line("watch", (True,), service="Manager", uid="w"),
     messages.request_line("users_table.insert", ("a", "b", True), service="Manager", uid="8"),
     messages.request_line("shutdown_manager", service="Manager", uid="9"),
     messages.request_line(DISCONNECT_REQUEST, service="self", uid="10"),
@@ -53,10 +61,19 @@ SERVICE_LINES = (
     messages.error_line("no type", requester=CLIENT_NAME, uid="3", traceback=[1]),  # type: ignore
     messages.notification_line("Echo", (1, "two"), {"x": math.nan}),
     messages.request_line("identity", service="Manager", uid="4"),
+    messages.request_line(
+        IDENTITY,
+        [{"type": "service", "name": "Echo", "attributes": {"n": 2}, "docs": {"n": "N."}}],
+        service="Manager",
+        uid="5",
+    ),
 )
 
 MANAGER_LINES = (
     messages.request_line(LINKED, ["Echo", {"attributes": {"n": 1}}], service="Manager"),
+    messages.request_line(LINKED, ["Echo", {"attributes": {"n": 2}}, True], service="Manager"),
+    messages.news_line({"Echo": b'{"attributes":{},"links":[]}', "X": b"null"}, {"C": b"null"}, 3),
+    messages.news_line(),
     messages.request_line(GOODBYE, ["until 8 o'clock", 8], service="Manager"),
     messages.result_line(
         {"attributes": {"echo": "(x, y=1)", "n": 1}, "address": "h:1", "language": "", "os": ""},

@@ -31,7 +31,7 @@ LIMIT = 6000
 """Most bytes of a line here: short, so that fuzzers find what happens above it."""
 
 
-_LONG = re.compile(rb'[-+.0-9eE]{60}|"[^"]{50,}')
+_LONG = re.compile(rb'[-+.0-9eE]{60}|"[^"]{50,}|"(?:[^"\\]|\\.){50,}')
 """What does not fit into a window here, and is not read in steps: a long number or name."""
 
 DEPTH = 900

@@ -209,3 +209,122 @@ def test_each_replica_is_a_connection():
     add_replica(registry, 2)
     with pytest.raises(TooManyError):
         add_replica(registry, 3)
+
+
+def told(registry, number=0):
+    """What has changed after a change, as those who watch are told it."""
+    return {
+        change.name: registry.entry(change.name, is_service=change.is_service)
+        for change in registry.news.since(number)
+    }
+
+
+def test_news_of_links_and_locks(registry):
+    add_service(registry, max_clients=2)
+    known = registry.watch(B)
+    assert known["name"] == B
+    assert known["services"]["S"]["links"] == []
+    assert set(known["clients"]) == {A, B}
+    assert told(registry) == {}
+    registry.begin(A, "S", "1")  # counts as linking
+    registry.acquire_lock(A, "S", shared=True)
+    entry = told(registry)["S"]
+    assert (entry["links"], entry["locks"], entry["lock"]) == ([A], [A], "shared")
+    assert entry["max_clients"] == 2
+    number = registry.news.number
+    registry.begin(A, "S", "2")
+    registry.release_lock(B, "S")  # which has none
+    assert told(registry, number) == {}
+    registry.acquire_lock(A, "S", shared=False)
+    assert told(registry, number)["S"]["lock"] == "exclusive"
+    registry.remove_client(registry.clients[A])
+    registry.remove_service(registry.services["S"])
+    assert told(registry, number) == {A: None, "S": None}
+
+
+def test_news_are_no_more_than_1x_says_and_the_links(registry):
+    service = add_service(registry, doc="secret", docs={"x": "secret"}, streams=["x"])
+    assert {*service.watched()} == {*service.entry(), "links", "locks", "lock"}
+
+
+def test_nothing_is_noted_while_nobody_watches(registry):
+    add_service(registry)
+    registry.link(A, "S")
+    assert registry.news.number == 0
+    registry.watch(B)
+    registry.unlink(A, "S")
+    registry.news.unwatch(B)
+    assert registry.news.since(0) == []
+    registry.watch(B)
+    registry.remove_client(registry.clients[B])
+    assert registry.news.watchers == {}
+
+
+def test_name_that_changes_again_and_again_is_told_once(registry):
+    service = add_service(registry)
+    registry.watch(B)
+    for _ in range(100):
+        registry.link(A, "S")
+        registry.unlink(A, "S")
+    assert [change.name for change in registry.news.since(0)] == ["S"]
+    registry.remove_client(registry.clients[A])
+    assert [change.name for change in registry.news.since(0)] == ["S", A]
+    registry.remove_service(service)
+    assert [change.name for change in registry.news.since(0)] == [A, "S"]
+
+
+def test_who_is_too_far_behind_is_told_so(registry, monkeypatch):
+    monkeypatch.setattr("msl_network.manager.news.NEWS_KEPT", 3)
+    registry.watch(A)
+    for port in range(5):
+        add_service(registry, f"S{port}")
+    assert registry.news.since(0) is None
+    assert [change.name for change in registry.news.since(2)] == ["S2", "S3", "S4"]
+
+
+def renewed(name="S", **more):
+    return ServiceIdentity(name=name, **{"attributes": {"new": "()"}, **more})
+
+
+def test_service_renews_what_it_offers(registry):
+    service = add_service(registry, features=["renew"], max_clients=2)
+    registry.begin(A, "S", "1")
+    registry.acquire_lock(A, "S", shared=True)
+    more = {"streams": ["new"], "doc": "d", "docs": {"new": "n"}, "max_clients": 1}
+    assert registry.renew(service, renewed(**more, features=["ping"], os="another"))
+    entry = service.entry(extended=True)
+    assert (entry["attributes"], entry["streams"]) == ({"new": "()"}, ["new"])
+    assert (entry["doc"], entry["docs"], entry["max_clients"]) == ("d", {"new": "n"}, 1)
+    assert (entry["features"], entry["os"]) == (["renew"], "unknown")
+    assert (list(service.links), list(service.locks), service.waiting) == ([A], [A], 1)
+    assert not registry.renew(service, renewed(**more))
+    with pytest.raises(PermissionError):
+        registry.link(B, "S")
+
+
+@pytest.mark.parametrize(
+    ("identity", "text"),
+    [
+        (renewed("Other"), "can't become 'Other'"),
+        (ClientIdentity(name="S"), "can't become a Client"),
+        (renewed(replica=True), "is a replica can't change"),
+    ],
+)
+def test_service_that_would_be_another_one(registry, identity, text):
+    service = add_service(registry)
+    before = service.identity
+    with pytest.raises(ValueError, match=text):
+        registry.renew(service, identity)
+    assert service.identity is before
+
+
+def test_replica_renews_itself_if_it_still_matches(registry):
+    attributes = {"add": "(x)", "serial": 1}
+    one = add_replica(registry, 1, attributes=attributes)
+    two = add_replica(registry, 2, attributes=attributes)
+    assert registry.renew(two, renewed(attributes={"add": "(x)", "serial": 2}, replica=True))
+    with pytest.raises(NameError, match="What differs: 'add'"):
+        registry.renew(two, renewed(attributes={"add": "(x, y)", "serial": 2}, replica=True))
+    assert two.identity.attributes["add"] == "(x)"
+    registry.remove_service(one)
+    assert registry.renew(two, renewed(replica=True))  # the last one may
