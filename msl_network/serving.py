@@ -191,7 +191,7 @@ class ServiceSession:
         finally:
             if self._renewed is renewed:
                 self._renewed = None
-            if asked is not None and not outcome.done():
+            if asked is not None and outcome.cancelled():
                 # whatever it has taken, it is told what goes on serving when it is back
                 asked.abort("it was given up to ask what the Manager makes of a reload")
 

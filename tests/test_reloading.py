@@ -1,11 +1,15 @@
 """Another object that serves behind the same connection, as after a change of a class."""
 
 import asyncio
+import os
+import signal
+import sys
 import threading
 
 import pytest
 
-from msl_network import LocalManager, RemoteError, Service, connect, serial
+from msl_network import LocalManager, RemoteError, Service, connect, serial, serving
+from msl_network.constants import IDENTITY
 
 from .laboratory import eventually
 
@@ -270,6 +274,68 @@ def test_what_fails_leaves_the_old_one_running(running, link):
     with pytest.raises(RuntimeError, match="is running already"):
         running.reload(old)
     check()
+
+
+def test_two_do_not_take_over_at_once(running, link):
+    class Taking(Better):
+        def take_over(self, old):
+            self.begun.release()
+            assert self.go_on.wait(WAIT)
+
+    taking, late = Taking(), Taking()
+    thread = threading.Thread(target=running.reload, args=(taking,))
+    thread.start()
+    assert taking.begun.acquire(timeout=WAIT)
+    with pytest.raises(RuntimeError, match="'Meter' is being reloaded already"):
+        running.reload(late)
+    assert not late.begun.acquire(blocking=False)
+    taking.go_on.set()
+    thread.join(WAIT)
+    assert running.service is taking
+    assert link.read() == "new 3"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process can't interrupt itself there")
+def test_reload_that_is_interrupted_changes_nothing(running, link):
+    class Stuck(Better):
+        @property
+        def reading(self):
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            self.go_on.wait(WAIT)
+            self.begun.release()
+
+        def read(self):
+            return "stuck"
+
+    stuck, old = Stuck(), running.service
+    with pytest.raises(KeyboardInterrupt):
+        running.reload(stuck)
+    assert running.service is old
+    running.reload(Better())  # at once: the one that hangs is in nobody's way
+    stuck.go_on.set()
+    assert stuck.begun.acquire(timeout=WAIT)
+    assert {link.read() for _ in range(100)} == {"new 3"}
+    assert "reading" not in link._owner.identities()["services"]["Meter"]["attributes"]
+
+
+def test_manager_whose_answer_does_not_come(running, link, manager, monkeypatch):
+    """What Clients are told of is what serves."""
+    engine, taken = manager._running.manager, threading.Event()
+    answer = engine._answer
+
+    def lose(peer, message, result):
+        if message.attribute == IDENTITY:
+            taken.set()
+        else:
+            answer(peer, message, result)
+
+    monkeypatch.setattr(engine, "_answer", lose)
+    monkeypatch.setattr(serving, "CONNECT_TIMEOUT", 0.5)
+    with pytest.raises(TimeoutError, match=r"has not answered within 0\.5 seconds"):
+        running.reload(Better())
+    assert taken.is_set()
+    eventually(lambda: "added" not in link.service_attributes)
+    assert link.read(safe_to_repeat=True, timeout=WAIT) == "old"
 
 
 def test_what_has_ended_is_not_reloaded(running):

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from msl_network import LocalManager, Service, aio, connect, loop_thread
+from msl_network.client.watching import EARLY
 from msl_network.examples import Echo
 from msl_network.manager import reporter
 
@@ -132,8 +133,10 @@ def test_watch_ends_with_its_client(kwargs):
     client.disconnect()
     assert ended.wait(20)
     assert watch.clients == {}
+    called = threading.Event()
     with pytest.raises(ConnectionError, match="cannot watch"):
-        client.watch()
+        client.watch(lambda _: called.set())
+    assert not called.wait(0.1)
 
 
 def test_what_nobody_watches_is_not_told(client, watchers):
@@ -149,6 +152,19 @@ def test_what_nobody_watches_is_not_told(client, watchers):
     with client.watch() as watch:  # once more, on the same connection
         assert watch.is_live
         assert list(watch.clients) == [watch.network_name]
+
+
+def test_watch_that_is_given_up_is_closed(client, watchers):
+    async def give_up():
+        watching = asyncio.create_task(client.aio.watch(print))
+        await asyncio.sleep(0)  # one step: it knows all, and has not returned
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            (await watching).close()
+
+    with client.watch():
+        loop_thread.submit(give_up()).result(20)
+    eventually(lambda: not watchers)
 
 
 def test_watch_keeps_its_client(kwargs, watchers):
@@ -178,6 +194,29 @@ def test_slow_handler_is_called_once_for_many_changes(client, kwargs):
             eventually(lambda: watch.services)
             go_on.set()
             eventually(lambda: calls[1:] == [["Echo"]])
+
+
+def test_slow_coroutine_is_called_once_for_many_changes(client, kwargs):
+    begun, going, most = threading.Semaphore(0), set(), []
+    go_on = asyncio.Event()
+
+    async def handler(watch):
+        going.add(watch_call := object())
+        most.append(len(going))
+        begun.release()
+        await go_on.wait()
+        going.remove(watch_call)
+
+    with client.watch(handler) as watch:
+        assert begun.acquire(timeout=20)
+        for _ in range(3):
+            with Echo().start_in_background(**kwargs):
+                eventually(lambda: watch.services)
+            eventually(lambda: not watch.services)
+        loop_thread.get_loop().call_soon_threadsafe(go_on.set)
+        assert begun.acquire(timeout=20)  # it is told of what it has missed, in one call
+        eventually(lambda: not going)
+    assert most == [1, 1]
 
 
 def test_manager_that_does_not_answer(client, manager, monkeypatch):
@@ -312,3 +351,47 @@ def test_manager_that_lies(client):
             loop_thread.get_loop().call_soon_threadsafe(session.line_received, news % args)
         eventually(lambda: watch.is_live and watch.services == {})
         assert watch.clients == before
+
+
+@pytest.mark.parametrize("number", ["1e999", "null", '"many"', "[]"])
+def test_manager_that_answers_what_makes_no_sense(client, manager, monkeypatch, number):
+    def answer(peer, message):
+        line = (
+            b'{"result": {"name": "x", "number": %s, "services": {}, "clients": {}}, "uid": "%s"}'
+        )
+        peer.connection.send(line % (number.encode(), message.uid.encode()) + b"\r\n")
+
+    monkeypatch.setattr(manager._running.manager, "_watch", answer)
+    with client.watch(timeout=20) as watch:
+        # it is asked like one of 1.x
+        assert not watch.is_live
+        assert len(watch.clients) == 1
+
+
+def test_news_that_come_before_the_answer_are_bounded(client, manager, monkeypatch):
+    answer, asked = manager._running.manager._watch, []
+    line = b'{"attribute": "__news__", "service": "Manager", "args": [{"services": {"N": {}}'
+
+    def flood(peer, message):
+        asked.append((peer, message))
+        if len(asked) > 1:
+            answer(peer, message)
+            return
+        for _ in range(5000):
+            peer.connection.send(line + b', "clients": {}}]}\r\n')
+
+    monkeypatch.setattr(manager._running.manager, "_watch", flood)
+
+    async def play():
+        watching = asyncio.ensure_future(client.aio.watch(timeout=20))
+        while not asked:
+            await asyncio.sleep(0.01)
+        assert await client.aio.identities()  # all of it has come
+        assert len(client._session.watching._early) <= EARLY
+        loop_thread.get_loop().call_soon_threadsafe(answer, *asked[0])
+        return await watching
+
+    with asyncio.run(play()) as watch:
+        # not all is known that has changed, so it is asked once more
+        eventually(lambda: len(asked) == 2 and watch.is_live)
+        assert watch.services == {}

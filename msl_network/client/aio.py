@@ -182,10 +182,11 @@ class AsyncClient(ClientFace):
         try:
             async with asyncio.timeout(timeout):
                 await watch.known
-        except TimeoutError:
-            raise watch.too_late(timeout) from None
-        finally:
-            watch.close_unless_known()
+        except BaseException as error:
+            watch.close()  # nobody gets it
+            if isinstance(error, TimeoutError):
+                raise watch.too_late(timeout) from None
+            raise
         return watch
 
     async def admin_request(self, attrib: str, /, *args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ It is the same engine that `msl_network.aio` shows, waited for on the calling th
 
 import functools
 import inspect
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -106,6 +107,7 @@ class Client(ClientFace):
         super().__init__(session)
         # a link keeps its Client, so that one would never go if it kept its links
         self._links: weakref.WeakValueDictionary[LinkState, Link] = weakref.WeakValueDictionary()
+        self._linking = threading.Lock()
 
     @classmethod
     def _connect(cls, session: Session) -> "Client":
@@ -127,7 +129,16 @@ class Client(ClientFace):
         Raises:
             As `link`.
         """
-        return self._linked_with(service) or self.link(service)
+        with self._linking:
+            link = self._linked_with(service)
+        if link is not None:
+            return link
+        identity = _result(self._session.link(service, None))
+        with self._linking:
+            # another thread may have asked for it meanwhile: all of them get the same one
+            return self._linked_with(service) or self._linked(
+                self._session.linked(service, identity)
+            )
 
     def __contains__(self, service: object) -> bool:
         """Whether there is such a Service on the Manager."""
@@ -216,10 +227,11 @@ class Client(ClientFace):
         watch = Watch(self._session.watching, self, callback, None)
         try:
             wait(watch.known, timeout)
-        except TimeoutError:
-            raise watch.too_late(timeout) from None
-        finally:
-            watch.close_unless_known()
+        except BaseException as error:
+            watch.close()  # nobody gets it
+            if isinstance(error, TimeoutError):
+                raise watch.too_late(timeout) from None
+            raise
         return watch
 
     def admin_request(self, attrib: str, /, *args: Any, **kwargs: Any) -> Any:

@@ -44,7 +44,7 @@ class Directory:
         # on the loop of the network nothing can be waited for
         if now - self._asked >= age and self._session.is_connected and not loop_thread.on_loop():
             self._asked = now
-            with contextlib.suppress(OSError, RemoteError):
+            with contextlib.suppress(OSError, RemoteError, ValueError):
                 self._services = self._ask()
         return self._services
 

@@ -87,9 +87,15 @@ def _default(node: ast.expr | None) -> Any:
     if node is None:
         return inspect.Parameter.empty
     try:
-        return ast.literal_eval(node)
+        return _literal(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Source(ast.unparse(node))
+
+
+def _literal(node: ast.expr | str) -> Any:
+    value = ast.literal_eval(node)
+    repr(value)  # an integer may have more digits than Python writes
+    return value
 
 
 # --- what is laid out as Python does it, with something in it that is none -------------------
@@ -99,11 +105,16 @@ _PART = re.compile(
     r"""'(?:[^'\\]|\\.)*' | "(?:[^"\\]|\\.)*" | -> | [][(){}<>,:=] | [^][(){}<>,:='"-]+ | .""",
     re.VERBOSE | re.DOTALL,
 )
+LONGEST_LOOSE = 10_000
+"""Most characters of such a text: quotes that are never closed take the square of its length."""
+
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}", "<": ">"}
 
 
 def _parse_loosely(text: str) -> inspect.Signature | None:
     """Read `(mode=<Mode.FAST: 1>, x: Int 32)`: the names and kinds are those of Python."""
+    if len(text) > LONGEST_LOOSE:
+        return None
     parts = list(_parts(text))
     end = parts.index((")", 0)) if (")", 0) in parts else 0
     rest = "".join(part for part, _ in parts[end + 1 :]).strip()
@@ -173,7 +184,7 @@ def _loose(parts: dict[str, str], sign: str) -> Any:
         return inspect.Parameter.empty
     if sign == "=":
         try:
-            return ast.literal_eval(text)
+            return _literal(text)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             pass
     return Source(escaped(text))

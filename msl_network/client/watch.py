@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import time
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
@@ -50,6 +51,7 @@ class Watch:
         self._callback = callback
         self._handler = Handler(self._call, loop)
         self._called_at: float | None = None
+        self._turn = asyncio.Lock()  # of a coroutine function, which is called once at a time
         self._closed = self._ended = False
         watching.open(self, keep=callback is not None)
 
@@ -120,11 +122,6 @@ class Watch:
         text = f"Manager[{self._watching.address}] has not told what is on it"
         return TimeoutError(f"{text} within {timeout} seconds")
 
-    def close_unless_known(self) -> None:
-        """Close it if nobody will get it: it was given up before it knew anything."""
-        if not self.known.done() or self.known.cancelled():
-            self.close()
-
     # --- for its engine, on the loop -------------------------------------------------------
 
     def changed(self, notifier: Notifier) -> None:
@@ -132,9 +129,10 @@ class Watch:
         with contextlib.suppress(InvalidStateError):
             self.known.set_result(None)
         now = time.monotonic()
-        if self._callback is None or (
-            self._called_at is not None and now - self._called_at < OVERDUE
-        ):
+        waits = self._called_at is not None and (
+            self._turn.locked() or now - self._called_at < OVERDUE
+        )
+        if self._callback is None or waits:
             return
         self._called_at = now
         notifier.call(self._handler)
@@ -148,7 +146,13 @@ class Watch:
             self.changed(notifier)
 
     def _call(self) -> Any:
+        if inspect.iscoroutinefunction(self._callback):
+            return self._call_in_turn()
         self._called_at = None
-        if self._callback is None or self._closed:
-            return None
-        return self._callback(self)
+        return None if self._callback is None or self._closed else self._callback(self)
+
+    async def _call_in_turn(self) -> None:
+        async with self._turn:
+            self._called_at = None
+            if self._callback is not None and not self._closed:
+                await self._callback(self)

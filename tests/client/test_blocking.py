@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -444,6 +445,20 @@ def test_service_as_a_key(client, bench):
 def test_service_as_a_key_is_the_link_that_there_is(client, bench):
     made = client.link("Bench")
     assert client["Bench"] is made
+
+
+def test_service_as_a_key_is_one_link_for_many_threads(client, bench):
+    begin = threading.Barrier(16)
+
+    def look_up(_):
+        begin.wait(20)
+        return client["Bench"]
+
+    with ThreadPoolExecutor(16) as pool:
+        first, *others = pool.map(look_up, range(16))
+    assert all(link is first for link in others)
+    first.unlink()
+    assert not client._session.links
 
 
 def test_client_that_is_let_go_with_a_link(manager, bench):

@@ -63,6 +63,8 @@ def test_kinds_where_something_is_no_python():
         "(: <a>)",
         "(x=<a>) or more",
         "(x: <" * 10_000,
+        "(x=<a>" + "'\\" * 20_000 + ")",
+        "(x=0x" + "1" * 6000 + ")",
     ],
 )
 def test_no_signature_of_python(text):
