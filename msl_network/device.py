@@ -240,10 +240,12 @@ async def _pin_certificate(options: ConnectOptions, ask: Ask) -> None:
         text = str(error)
         if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
             text += "\nTry setting disable_tls=True"
-        elif options.host in constants.LOCALHOST_ALIASES:
-            text += "\nMake sure a Manager is running on this computer"
         else:
-            text += f"\nCannot connect to {options.address} to get the certificate"
+            where = "on this computer" if options.host in constants.LOCALHOST_ALIASES else "there"
+            text = (
+                f"Cannot connect to {options.address}: {error.strerror or error}\n"
+                f"Make sure a Manager is running {where}"
+            )
         raise ConnectionError(text) from None
     if not options.auto_save:
         certificate = cryptography.load_certificate(pem)

@@ -151,6 +151,15 @@ class Client(ClientFace):
     def _ipython_key_completions_(self) -> list[str]:
         return sorted(self._directory.services())
 
+    @property
+    def links(self) -> "dict[str, Link]":
+        """The links that there are now, by the name of their Service."""
+        with self._linking:
+            return {
+                state.service: self._links.get(state) or self._linked(state)
+                for state in tuple(self._session.links)
+            }
+
     def _linked_with(self, service: str) -> "Link | None":
         for state in tuple(self._session.links):
             if state.service == service:
@@ -179,7 +188,8 @@ class Client(ClientFace):
             TimeoutError: There was no reply in time.
         """
         identity = _result(self._session.link(service, timeout))
-        return self._linked(self._session.linked(service, identity))
+        with self._linking:
+            return self._linked(self._session.linked(service, identity))
 
     def unlink(self, link: "Link", *, timeout: float | None = None) -> None:
         """Unlink from a Service.

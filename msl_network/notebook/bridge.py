@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from .. import asking
 from ..client.bar import show_without_terminal
 from ..client.reply import waited_for
+from .comm_status import tell_when_handled
 
 __all__ = ["in_kernel", "install", "wait_in_kernel"]
 
@@ -40,8 +41,11 @@ def in_kernel() -> bool:
 def install() -> None:
     """Let blocking calls wait as a notebook needs it. Nothing happens outside of a kernel."""
     if in_kernel():
+        from IPython import get_ipython
+
         asking.set_waiter(wait_in_kernel)
         show_without_terminal()
+        tell_when_handled(get_ipython().kernel)
 
 
 def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:

@@ -1,98 +1,58 @@
-"""How a Client, a Link and a Service look as a cell's result.
+"""The panels that a Client and a link are shown as, where a kernel has widgets."""
 
-IPython is told how to show them, so that the classes themselves know nothing of a notebook. What is
-shown is HTML that reads well in a saved notebook, and in a kernel with widgets the panel.
-"""
+from collections import OrderedDict
+from importlib.util import find_spec
+from typing import Any, Final
 
-import html
-from typing import Any
-
-from ..escaping import escaped
+from .. import display
+from ..client.blocking import Client, Link
+from ..client.linked import LinkedClient
 from .bridge import in_kernel
 
-__all__ = ["client_html", "install", "link_html"]
+__all__ = ["install"]
 
-_TABLE = "border-collapse:collapse;margin:.3em 0"
-_CELL = "text-align:left;padding:.15em .8em .15em 0;vertical-align:top"
+MOST: Final = 32
+"""Most panels that displays have made. A cell that is run again and again makes one each time, and
+ipywidgets keeps a panel until it is closed."""
+
+_panels: "OrderedDict[int, tuple[object, Any]]" = OrderedDict()
 
 
 def install() -> None:
-    """Teach IPython. Nothing happens outside of a kernel."""
-    if not in_kernel():
-        return
-    from IPython import get_ipython
-
-    from ..client.blocking import Client, Link
-    from ..client.linked import LinkedClient
-    from .launch import LaunchedClient
-
-    formatter = get_ipython().display_formatter
-    formatter.mimebundle_formatter.for_type(LaunchedClient, _with_panel)
-    formatters = formatter.formatters
-    formatters["text/html"].for_type(Client, client_html)
-    formatters["text/html"].for_type(Link, link_html)
-    formatters["text/html"].for_type(LinkedClient, link_html)
+    """Show a Client and a link as a panel, too. Nothing happens without widgets."""
+    if in_kernel() and find_spec("ipywidgets") is not None:
+        display.set_widget(_widget)
 
 
-def link_html(link: Any) -> str:
-    """A link (or a linked Client) and what its Service offers.
-
-    Args:
-        link: A `Link` or a `LinkedClient`.
-    """
-    docs = link.service_docs
-    rows = "".join(
-        f'<tr><td style="{_CELL}"><code>{html.escape(escaped(name))}</code></td>'
-        f'<td style="{_CELL}"><code>{html.escape(escaped(_short(offer)))}</code></td>'
-        f'<td style="{_CELL}">{html.escape(_short(_first_line(docs.get(name, ""))))}</td></tr>'
-        for name, offer in sorted(link.service_attributes.items())
-    )
-    facts = f"{link.service_address}, {link.service_language}"
-    return (
-        f"<div><b>{html.escape(link.service_name)}</b> {html.escape(escaped(facts))}"
-        f"<br><small>{html.escape(repr(link))}</small>{_doc_html(link.service_doc)}"
-        f'<table style="{_TABLE}"><thead><tr><th style="{_CELL}">Attribute</th>'
-        f'<th style="{_CELL}">Signature or value</th><th style="{_CELL}">Description</th>'
-        "</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+def _widget(shown: object) -> dict[str, Any] | None:
+    """The mimebundle of an object's panel; None for an object without one."""
+    if isinstance(shown, LinkedClient):
+        subject: Any = shown.link
+    else:
+        subject = shown if isinstance(shown, Client | Link) else None
+    if subject is None:
+        return None
+    bundle: dict[str, Any] = _panel(subject)._repr_mimebundle_()
+    # a saved notebook keeps what the object says of itself, and not what the widget does
+    return {kind: data for kind, data in bundle.items() if not kind.startswith("text/")}
 
 
-def client_html(client: Any) -> str:
-    """A Client and the Manager that it is connected to."""
-    if client.is_reconnecting():
-        return (
-            f"<div><b>{html.escape(client.name)}</b> has lost its connection to the Manager at "
-            f"<code>{html.escape(client.address_manager)}</code>, and is connecting again</div>"
-        )
-    if not client.is_connected():
-        return f"<div><b>{html.escape(client.name)}</b> is disconnected</div>"
-    return (
-        f"<div><b>{html.escape(client.name)}</b> is connected to the Manager at "
-        f"<code>{html.escape(client.address_manager)}</code>, from port {client.port}</div>"
-    )
+def _panel(subject: Any) -> Any:
+    from .panels import CallPanel, ServicesPanel
+
+    _, panel = _panels.pop(id(subject), (None, None))
+    if panel is None or panel._closed:
+        panel = ServicesPanel(subject) if isinstance(subject, Client) else CallPanel(subject)
+        panel._view_count = 0  # the browsers count from here on
+    # what is shown keeps its object, so that no other one can have its id
+    _panels[id(subject)] = subject, panel
+    while len(_panels) > MOST:
+        _close_one()
+    return panel
 
 
-def _with_panel(client: Any, **_: Any) -> dict[str, Any] | None:
-    """A linked Client as the panel that calls its Service, with what a saved notebook shows."""
-    if client.link is None:
-        return None  # as any other
-    from .panels import CallPanel
-
-    bundle: dict[str, Any] = CallPanel(client.link)._repr_mimebundle_()
-    return {**bundle, "text/html": link_html(client), "text/plain": repr(client)}
-
-
-def _doc_html(doc: str) -> str:
-    return (
-        f'<div style="white-space:pre-wrap;margin:.3em 0">{html.escape(doc)}</div>' if doc else ""
-    )
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
-
-
-def _short(offer: Any, most: int = 200) -> str:
-    text = offer if isinstance(offer, str) else repr(offer)
-    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+def _close_one() -> None:
+    """Close the oldest panel that is on no page, or else the oldest."""
+    oldest = [key for key, (_, panel) in _panels.items() if not panel._view_count]
+    _, panel = _panels.pop(oldest[0] if oldest else next(iter(_panels)))
+    panel.close()

@@ -1,65 +1,77 @@
 """From an empty cell to a linked Client: the Manager is started over SSH where none answers."""
 
-import asyncio
-import contextlib
 import logging
 import os
-import re
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .. import cryptography, loop_thread
-from ..asking import Ask, wait, wait_and_answer
+from .. import loop_thread
+from ..asking import wait, wait_and_answer
 from ..client.blocking import Client, filter_client_connect_kwargs
-from ..client.blocking import connect as connect_client
 from ..client.linked import LinkedClient
-from ..constants import CONNECT_TIMEOUT, PORT, SHUTDOWN_TIMEOUT
-from .steps import Steps, make_steps
+from ..constants import CONNECT_TIMEOUT, PORT
+from .launched import LaunchedManager, used_by
+from .opening import LaunchOptions, connect_client, open_client
+from .steps import make_steps
 
 if TYPE_CHECKING:
-    import asyncssh
-
     from ..ssh import RemoteManager
 
 __all__ = ["LaunchedClient", "connect"]
 
 logger = logging.getLogger(__package__)
 
-LOOK_TIMEOUT = 3.0
-"""Seconds to wait for a Manager that may be there."""
-
 _EXPECTED = (OSError, RuntimeError, ValueError, KeyboardInterrupt)
 """What goes wrong in a laboratory rather than in a program."""
 
-_LOADED_CERTIFICATE = re.compile(r"loaded certificate (.+)$")
-
 
 class LaunchedClient(LinkedClient):
-    """A Client that is linked with a Service, made by `connect`.
+    """A Client that is linked with a Service, made by `connect`."""
 
-    Attributes:
-        remote_manager: The Manager that was started for it; None if there was one already.
-    """
+    _launched: LaunchedManager | None = None
 
-    remote_manager: "RemoteManager | None" = None
-    _connection: "asyncssh.SSHClientConnection | None" = None
+    def __init__(
+        self, service_name: str, open_it: Callable[[dict[str, Any]], Client], **kwargs: Any
+    ) -> None:
+        self._open: Callable[[dict[str, Any]], Client] | None = open_it
+        super().__init__(service_name, **kwargs)
+
+    def __del__(self) -> None:
+        # what a cell that is run again lets go of must not hold it up: the connection is closed
+        # by its Client, and a Manager that nobody else uses ends in the background
+        pass
+
+    @property
+    def remote_manager(self) -> "RemoteManager | None":
+        """The Manager, if this process has started it."""
+        return None if self._launched is None else self._launched.manager
 
     def disconnect(self, timeout: float | None = None) -> None:
-        """Disconnect, and end the Manager that was started for this Client if it is not to stay."""
+        """Disconnect, and end the Manager that was started from here if nobody else uses it.
+
+        One that is to stay goes on.
+        """
+        client, launched = self._client, self._launched
         super().disconnect(timeout=timeout)
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            wait(loop_thread.submit(_end(self.remote_manager, connection)))
+        if client is not None and launched is not None:
+            wait(loop_thread.submit(launched.left(client._session)))
 
+    def spawn(self, name: str = "LinkedClient") -> "LaunchedClient":
+        """Make another connection to the same Manager, linked with the same Service."""
+        launched = self._launched
 
-async def _end(manager: "RemoteManager | None", connection: "asyncssh.SSHClientConnection") -> None:
-    from ..ssh import close_connection
+        def open_it(kwargs: dict[str, Any]) -> Client:
+            return wait_and_answer(lambda ask: connect_client(kwargs, ask, launched))
 
-    with contextlib.suppress(TimeoutError):
-        if manager is not None and not manager.stay:
-            await manager.aclose(SHUTDOWN_TIMEOUT)
-    await close_connection(connection)
+        return LaunchedClient(self.service_name, open_it, **{**self._kwargs, "name": name})
+
+    def _connect_client(self) -> Client:
+        open_it, self._open = self._open, None  # it knows passwords
+        if open_it is None:
+            return super()._connect_client()
+        client = open_it(self._kwargs)
+        self._launched = used_by(client)
+        return client
 
 
 def connect(
@@ -82,6 +94,9 @@ def connect(
 
     Every step is shown as it happens. Passwords come from keys and the agent first, then from a
     hidden prompt.
+
+    A Manager that was started is shared by all Clients that are made with this function or a panel
+    and ends with the last of them, so a cell can be run again.
 
     Example:
         >>> pi = connect(
@@ -120,118 +135,42 @@ def connect(
         RuntimeError: The Manager can't be started; the text has its log.
         TimeoutError: A step took too long, or the Service is not on the Manager.
     """
-    options = filter_client_connect_kwargs(**kwargs, host=host, port=port, timeout=timeout)
-    steps = make_steps(f"Connecting to {host}", 4 if console_script else 2)
-    ssh_options = {
-        "username": ssh_username,
-        "password": ssh_password,
-        "port": ssh_port,
-        "known_hosts": known_hosts,
-        "client_keys": client_keys,
-        "timeout": timeout,
-    }
-    connection = manager = None
+    options = LaunchOptions(
+        host=host,
+        port=port,
+        timeout=timeout,
+        console_script=console_script,
+        ssh_username=ssh_username,
+        ssh_password=ssh_password,
+        ssh_port=ssh_port,
+        known_hosts=known_hosts,
+        client_keys=client_keys,
+        as_sudo=as_sudo,
+        stay=stay,
+        script_kwargs=kwargs,
+    )
+    client_kwargs = filter_client_connect_kwargs(**kwargs, host=host, port=port, timeout=timeout)
+    total = (4 if console_script else 2) + (service is not None)
+    steps = make_steps(f"Connecting to {host}", total)
+
+    def open_it(kwargs: dict[str, Any]) -> Client:
+        client = wait_and_answer(lambda ask: open_client(options, kwargs, steps, ask))
+        if service is not None:
+            steps.begin(f"Linking with {service}")
+        return client
+
+    client: Client | LaunchedClient
     try:
-        steps.begin(f"Looking for a Manager at {host}:{port}")
-        if not wait_and_answer(lambda _: _answers(host, port)):
-            if console_script is None:
-                raise ConnectionError(
-                    f"No Manager answers at {host}:{port}. Start one there (msl-network start), "
-                    f"or give the console_script that starts it"
-                )
-            steps.end("none answers, so one is started")
-            script, sent = console_script, {**kwargs, "port": port}
-
-            async def launch(ask: Ask) -> Any:
-                return await _launch(host, script, sent, ssh_options, as_sudo, stay, steps, ask)
-
-            connection, manager = wait_and_answer(launch)
-            if not stay:
-                # that Manager ends with its SSH connection, and does not come back
-                options.setdefault("reconnect", 0)
-        client: Client | LaunchedClient
         if service is None:
-            steps.begin(f"Connecting to the Manager at {host}:{port}")
-            client = connect_client(**options)
+            client = open_it(client_kwargs)
         else:
-            steps.begin(f"Connecting to the Manager at {host}:{port} and linking with {service}")
-            client = LaunchedClient(service, **options)
+            client = LaunchedClient(service, open_it, **client_kwargs)
         steps.finish()
     except BaseException as error:
         steps.finish(error)
-        if connection is not None:
-            wait(loop_thread.submit(_end(manager, connection)))
         if not isinstance(error, _EXPECTED):
             raise
         # its text says what to do; the ways inside of this package would push it out of sight
         logger.debug("cannot connect to %s", host, exc_info=True)
         raise error.with_traceback(None) from None
-    if isinstance(client, LaunchedClient):
-        client.remote_manager, client._connection = manager, connection
-    elif connection is not None:
-        client.on_disconnect(lambda: loop_thread.submit(_end(manager, connection)))
     return client
-
-
-async def _answers(host: str, port: int) -> bool:
-    try:
-        async with asyncio.timeout(LOOK_TIMEOUT):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
-async def _launch(
-    host: str,
-    script: str,
-    kwargs: dict[str, Any],
-    ssh_options: dict[str, Any],
-    as_sudo: bool,
-    stay: bool,
-    steps: Steps,
-    ask: Ask,
-) -> "tuple[asyncssh.SSHClientConnection, RemoteManager]":
-    from ..ssh import close_connection, open_connection, run_manager
-
-    steps.begin(f"Connecting to {host} with SSH")
-    connection = await open_connection(host, ask=ask, **ssh_options)
-    try:
-        steps.begin(f"Starting {script}")
-        manager = await run_manager(
-            connection,
-            script,
-            kwargs=kwargs,
-            as_sudo=as_sudo,
-            stay=stay,
-            on_line=steps.log,
-            timeout=ssh_options["timeout"],
-            ask=ask,
-        )
-        await _pin_certificate(connection, manager, host)
-    except BaseException:
-        await close_connection(connection)
-        raise
-    return connection, manager
-
-
-async def _pin_certificate(
-    connection: "asyncssh.SSHClientConnection", manager: "RemoteManager", host: str
-) -> None:
-    """Trust the certificate of a Manager that was just started there, as SSH vouches for it.
-
-    Without it a person would be asked whether a fingerprint is right that nobody has seen.
-    """
-    from ..ssh import run_command
-
-    for line in manager.log:
-        found = _LOADED_CERTIFICATE.search(line)
-        if found is None:
-            continue
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            text = await run_command(connection, f"cat {shlex.quote(found[1])}")
-            pem = "\n".join(text).encode() + b"\n"
-            cryptography.load_certificate(pem)
-            cryptography.save_certificate(pem, host)
-        return

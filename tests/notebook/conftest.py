@@ -1,9 +1,11 @@
+import sys
 import threading
 
 import pytest
 
 from msl_network import Service
 
+from ..oldest import oldest_python
 from .kernels import Kernel
 
 
@@ -63,8 +65,14 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def kernel(home):
-    kernel = Kernel(home)
+def ipykernel(request):
+    """The Python of the kernel: see `each_ipykernel`."""
+    return oldest_python() if getattr(request, "param", "") == "oldest" else sys.executable
+
+
+@pytest.fixture
+def kernel(home, ipykernel):
+    kernel = Kernel(home, ipykernel)
     yield kernel
     kernel.close()
 

@@ -22,6 +22,7 @@ class Cell:
         asked: What was asked, as (prompt, whether the answer is hidden).
         printed: What it printed.
         shown: The mimebundles that it displayed, its result the last of them.
+        pages: The texts that it had shown beside the notebook, as `?` does.
         error: Its error as (name, text, traceback); None if it had none.
         status: `"ok"`, `"error"` or `"aborted"`; None until it has ended.
     """
@@ -31,6 +32,7 @@ class Cell:
         self.asked = []
         self.printed = ""
         self.shown = []
+        self.pages = []
         self.error = None
         self.status = None
         self.idle = False
@@ -48,9 +50,14 @@ class Cell:
 
 
 class Kernel:
-    """An ipykernel, as a front end sees it."""
+    """An ipykernel, as a front end sees it.
 
-    def __init__(self, home):
+    Args:
+        home: The home folder of msl_network in it.
+        python: The Python that it runs in.
+    """
+
+    def __init__(self, home, python=sys.executable):
         # not TCP: another test could take the port before the kernel does
         self._folder = tempfile.mkdtemp(prefix="msl-network-kernel-")
         ipc = {"transport": "ipc", "ip": os.path.join(self._folder, "k")}
@@ -58,6 +65,7 @@ class Kernel:
             **({} if sys.platform == "win32" else ipc),
             connection_file=os.path.join(self._folder, "kernel.json"),
         )
+        self.manager.kernel_spec.argv[0] = python
         self._cells = {}
         self._displays = {}
         self.widgets = {}
@@ -132,6 +140,33 @@ class Kernel:
         """The texts of all widgets: what is on the page while the kernel lives."""
         return "\n".join(str(state.get("value", "")) for state in self.widgets.values())
 
+    def find(self, **state):
+        """The id of the widget with this state; None if there is none."""
+        for uid, known in self.widgets.items():
+            if state.items() <= {key: known.get(key) for key in state}.items():
+                return uid
+        return None
+
+    def send(self, uid, method, **data):
+        """What a front end sends to a widget: an `"update"` of its state, or what is `"custom"`.
+
+        As a front end is, the test is told when it has been handled: then it is `idle`.
+        """
+        content = {"comm_id": uid, "data": {"method": method, **data}}
+        message = self._client.session.msg("comm_msg", content)
+        sent = self._cells[message["header"]["msg_id"]] = Cell(())
+        self._client.shell_channel.send(message)
+        return sent
+
+    def click(self, name):
+        """Click a button."""
+        uid = self.find(_model_name="ButtonModel", description=name)
+        self.send(uid, "custom", content={"event": "click"})
+
+    def change(self, name, **state):
+        """Type or choose in a field, as its label calls it."""
+        return self.send(self.find(description=name), "update", state=state)
+
     def _receive(self, timeout):
         client = self._client
         channels = {
@@ -174,6 +209,8 @@ class Kernel:
     def _replied(self, cell, kind, content):
         if cell is not None and kind == "execute_reply":
             cell.status = content["status"]
+            pages = [each for each in content.get("payload", ()) if each["source"] == "page"]
+            cell.pages = [page["data"]["text/plain"] for page in pages]
 
     def _questioned(self, cell, kind, content):
         cell.asked.append((content["prompt"], content["password"]))

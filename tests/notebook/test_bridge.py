@@ -11,6 +11,7 @@ import pytest
 from msl_network import LocalManager
 from msl_network.notebook import bridge
 
+from ..oldest import each_ipykernel
 from .kernels import ROOT
 
 pytestmark = pytest.mark.kernel
@@ -54,6 +55,7 @@ def reach(oven):
 # --- every blocking call ---------------------------------------------------------------------
 
 
+@each_ipykernel
 @pytest.mark.parametrize("module", ["msl_network", "msl_network.notebook"])
 def test_every_blocking_call(kernel, oven, manager, module):
     kernel.run(f"import {module}")
@@ -101,6 +103,7 @@ def test_a_slow_call_with_nothing_but_msl_network(kernel, manager, oven):
 # --- the kernel's loop -----------------------------------------------------------------------
 
 
+@each_ipykernel
 def test_the_loop_turns_while_a_call_waits(connected):
     # the slow method ends when the user's own task gets its turn
     connected.run("""
@@ -127,6 +130,7 @@ async def measure_and_finish():
     assert connected.run("await measure_and_finish()").value == "hot"
 
 
+@each_ipykernel
 def test_cells_queued_behind_a_call_all_run(connected, oven):
     cells = [
         connected.start(code) for code in ("link.heat()", "link.add(1)", "await link.aio.add(2)")
@@ -192,6 +196,7 @@ def start_to_wait(kernel, oven, code):
     return cell
 
 
+@each_ipykernel
 @pytest.mark.parametrize(
     "code",
     [
@@ -249,6 +254,18 @@ def test_stop_just_before_the_wait(connected, oven):
     assert_usable(connected)
 
 
+@each_ipykernel
+def test_what_a_handler_prints_stands_below_its_cell(connected, oven):
+    cell = connected.run("reply = link.simmer(asynchronous=True, on_progress=print)")
+    reach(oven)
+    # not below one that has run since then, nor below the one that connected
+    other = connected.run("1 + 1")
+    before = cell.printed.count("simmering")
+    connected.wait(cell, lambda: cell.printed.count("simmering") > before + 1)
+    assert other.printed == ""
+    connected.run("reply.cancel()")
+
+
 def test_time_of_a_task_is_up_during_a_call(connected, oven):
     cell = connected.fail("async with asyncio.timeout(0.5): link.simmer()")
     assert cell.error[0] == "TimeoutError"
@@ -256,6 +273,7 @@ def test_time_of_a_task_is_up_during_a_call(connected, oven):
     assert_usable(connected)
 
 
+@each_ipykernel
 @pytest.mark.parametrize("code", ["link.simmer(1)", "await asyncio.sleep(0); link.simmer(1)"])
 def test_bar_in_a_cell(connected, oven, code):
     assert connected.run(code).value == "done"
@@ -279,6 +297,7 @@ def test_cell_that_fails_shows_the_lines_of_the_user(connected, oven):
         assert "msl_network/client" not in shown
 
 
+@each_ipykernel
 def test_stop_ends_the_cells_behind_it(connected, oven):
     cells = [connected.start(code) for code in ("link.heat()", "link.add(1)")]
     reach(oven)
@@ -305,6 +324,7 @@ def test_stop_while_connecting_to_a_silent_server(connected):
     assert_usable(connected)
 
 
+@each_ipykernel
 # --- questions -------------------------------------------------------------------------------
 
 
@@ -366,3 +386,20 @@ print(asking._waiter is asking.wait_awake)
     )
     assert done.stdout.splitlines() == ["[]", "True"], done.stderr
     assert not bridge.in_kernel()
+
+
+# --- widgets -----------------------------------------------------------------------------------
+
+
+@each_ipykernel
+@pytest.mark.parametrize("wait", ["await asyncio.sleep(0.5)", "link.simmer(0.5)"])
+def test_front_end_is_told_that_what_is_typed_has_been_handled(connected, oven, wait):
+    # or it would never send what is typed next
+    kernel = connected
+    kernel.run("import ipywidgets\nfield = ipywidgets.Text(description='Field')\nfield")
+    cell = kernel.start(wait)
+    for text in ("one", "two"):
+        changed = kernel.change("Field", value=text)
+        kernel.wait(changed, lambda changed=changed: changed.idle)
+    kernel.finish(cell)
+    assert kernel.run("field.value").value == "two"

@@ -5,7 +5,18 @@ import math
 import ipywidgets
 import pytest
 
+from msl_network import loop_thread
 from msl_network.notebook.forms import ArgumentsForm, FormError, form_for
+
+
+async def nothing():
+    pass
+
+
+def click(box, value):
+    """Click a checkbox, and wait until the form has followed."""
+    box.value = value
+    loop_thread.submit(nothing()).result(10)
 
 
 def fill(form, **texts):
@@ -13,9 +24,15 @@ def fill(form, **texts):
     for name, value in texts.items():
         field = form.fields[name]
         if field.default is not None:
-            field.default.value = False
+            click(field.default, False)
         field.widget.value = value
     return form
+
+
+def looks(field):
+    """What a field shows: its text, whether it is enabled, None and default where it has them."""
+    boxes = [None if box is None else box.value for box in (field.none, field.default)]
+    return field.widget.value, not field.widget.disabled, *boxes
 
 
 def values(signature, **texts):
@@ -49,7 +66,10 @@ def test_each_simple_type_has_its_widget():
         ("Union[int, float]", "inf", math.inf),
         ("typing.Optional[list]", "[1, 'a', {'b': None}]", [1, "a", {"b": None}]),
         ("str", "None", "None"),
-        ("str | None", "'None'", "None"),
+        ("str | None", "None", "None"),
+        ("Optional[int]", "None", None),
+        ("Optional['float']", "-inf", -math.inf),
+        ("Union[None, List[int], str]", "[1]", [1]),
     ],
 )
 def test_what_is_typed_arrives_unchanged(annotation, text, value):
@@ -110,6 +130,103 @@ def test_a_default_is_shown_and_not_sent():
 def test_optional_without_a_value_stays_none():
     assert values("(n: Optional[int] = None)") == ([], {})
     assert values("(n: int = None)", n="None") == ([None], {})
+
+
+def test_none_is_shown_and_sent():
+    form = form_for("(a: Optional[int], b: str | None = None, c: int | None = 3, d: int = 4)")
+    assert [looks(field) for field in form.fields.values()] == [
+        ("", True, False, None),
+        ("", False, True, True),
+        ("3", False, False, True),
+        ("4", False, None, True),
+    ]
+    a, b, c, _ = form.fields.values()
+    click(a.none, True)
+    assert looks(a) == ("", False, True, None)
+    assert form.values() == ([None], {})
+    # whoever leaves the default wants to give another value
+    click(b.default, False)
+    assert looks(b) == ("", True, False, False)
+    click(c.default, False)
+    click(c.none, True)
+    assert form.values() == ([None, "", None], {})
+    # what is shown then is the default again
+    c.widget.value = "5"
+    click(c.default, True)
+    assert looks(c) == ("3", False, False, True)
+    click(b.default, True)
+    assert looks(b) == ("", False, True, True)
+    assert form.values() == ([None], {})
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "(a, b: Optional[str] = None, *c, d: Literal[1, True, '1'] = 1, e: bool = True, **f)",
+        "(a: float, b: str, *c, d, e, **f)",
+        "(Numeric a, Numeric b)",
+    ],
+)
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ([1e-30, "x y", 3, [4]], {"d": True, "e": False, "g": 1}),
+        ([2.5, "'"], {"d": 1, "e": True}),
+    ],
+)
+def test_arguments_are_filled_in_again(signature, args, kwargs):
+    form = form_for(signature)
+    form.fill(args, kwargs)
+    assert form.values() == (args, kwargs)
+    assert repr(form.values()) == repr((args, kwargs))  # True is not 1
+
+
+def test_what_has_no_place_is_not_filled_in():
+    for signature in ("()", "(a: Literal['b'])", "(a: str)"):
+        with pytest.raises(FormError):
+            form_for(signature).fill([1], {})
+    with pytest.raises(FormError):
+        form_for("(a=1)").fill([], {"b": 2})
+    form = fill(form_for("(a=1, b=2)"), a="3")
+    form.fill([], {"b": 4})
+    assert form.values() == ([], {"b": 4})
+
+
+def test_what_is_typed_is_taken_over_by_a_new_form():
+    old = fill(form_for("(a: int, b=2, c: bool = False, d: Literal['x', 'y'] = 'x')"), a="1,", d=1)
+    click(old.fields["c"].default, False)
+    old.fields["c"].widget.value = True
+    new = form_for("(d: Literal['z', 'y'] = 'z', c: bool = False, b=3, a: int = 0)")
+    new.take_over(old)
+    assert looks(new.fields["a"]) == ("1,", True, None, False)
+    assert looks(new.fields["b"]) == ("3", False, None, True)
+    assert looks(new.fields["c"]) == (True, True, None, False)
+    assert looks(new.fields["d"]) == (1, True, None, False)
+    other = form_for("(a: bool, d: str = '')")
+    other.take_over(old)
+    assert looks(other.fields["d"]) == ("", False, None, True)
+
+
+DEEP = " | ".join(["int"] * 500)
+
+
+@pytest.mark.parametrize(
+    ("signature", "names"),
+    [
+        ("(self, x)", ["self", "x"]),
+        ("(x: 'np.ndarray' = array([1., 2.]), *, f=<function g at 0x7f>)", ["x", "f"]),
+        ("(größe: float = nan) -> None", ["größe"]),
+        ("(class)", ["arguments"]),
+        ("(a, a)", ["arguments"]),
+        ("(x: Optional[Optional[Union[int, None]]] = None)", ["x"]),
+        (f"(x: {DEEP})", ["arguments"]),
+        ("(x: Array of DBL, y: Int 32)", ["x", "y"]),
+        ("() -> <class 'int'>", []),
+        ("(", ["arguments"]),
+    ],
+)
+def test_odd_signatures(signature, names):
+    assert list(form_for(signature).fields) == names
 
 
 def test_any_number_of_arguments():
@@ -178,3 +295,35 @@ def test_nothing_of_a_signature_is_markup():
     assert form.fields["x"].widget.description_allow_html is False
     form.fields["x"].complain("<b>")
     assert "<b>" not in form.fields["x"].children[-1].value
+
+
+@pytest.mark.parametrize(
+    ("default", "shown"),
+    [
+        (r"'a\nb'", r"'a\nb'"),
+        (r"'\u202egnp.exe'", r"'\u202egnp.exe'"),
+        (r"'\ud800'", r"'\ud800'"),
+        ("'a b'", "a b"),
+    ],
+)
+def test_a_text_that_a_line_can_not_show_is_typed_in_quotes(default, shown):
+    form = form_for(f"(text: str = {default})")
+    click(form.fields["text"].default, False)
+    assert looks(form.fields["text"])[0] == shown
+    assert repr(form.values()[0][0]) == default
+
+
+def test_a_default_that_can_not_be_shown_is_not_shown_as_another_value():
+    form = form_for("(on: bool = <Switch.ON: 1>, mode: Literal['a', 'b'] = <Mode.B: 'b'>)")
+    assert [looks(field)[0] for field in form.fields.values()] == ["", ""]
+    assert form.fields["on"].widget.placeholder == "default: <Switch.ON: 1>"
+    assert form.values() == ([], {})
+    fill(form, on="True", mode="'b'")
+    assert form.values() == ([True, "b"], {})
+
+
+def test_what_a_field_can_not_show_is_not_filled_in():
+    form = form_for("(on: bool, text: str)")
+    for args in ([None, "a"], [1, "a"], [True, "a\nb"]):
+        with pytest.raises(FormError, match="can't be filled in"):
+            form.fill(args, {})

@@ -1,7 +1,6 @@
 """From an empty cell to a Service on another computer, and what is left of it afterwards."""
 
 import os
-import signal
 import sys
 
 import psutil
@@ -66,8 +65,8 @@ def test_from_nothing_to_a_result(kernel, pi):
     assert [line.split(" (")[0] for line in steps[2:]] == [
         "  done: Connecting to 127.0.0.1 with SSH",
         "  done: Starting ~/.local/bin/rpi-service",
-        f"  done: Connecting to the Manager at 127.0.0.1:{pi.manager_port} "
-        "and linking with RPiService",
+        f"  done: Connecting to the Manager at 127.0.0.1:{pi.manager_port}",
+        "  done: Linking with RPiService",
     ]
     assert "Network Manager running on" in cell.shown[0]["text/html"]
     assert cell.asked == []
@@ -87,7 +86,14 @@ def test_from_nothing_to_a_result(kernel, pi):
 
     process = psutil.Process(kernel.run("pi.remote_manager.pid").value)
     assert process.is_running()
+    bundle = kernel.run("started = pi.remote_manager; started").shown[-1]
+    assert (
+        f"is running as process {process.pid}, and ends with the connection" in bundle["text/html"]
+    )
+    assert "Network Manager running on" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("<RemoteManager on 127.0.0.1 ")
     kernel.run("pi.disconnect()")
+    assert "has ended" in kernel.run("started").shown[-1]["text/html"]
     assert not process.is_running()
     assert_nothing_left(pi)
 
@@ -96,10 +102,34 @@ def test_a_manager_that_is_there_is_used(kernel, pi):
     kernel.run(connect(pi))
     cell = kernel.run(connect(pi).replace("pi = ", "other = "))
     assert "SSH" not in cell.text
-    assert kernel.run("other.remote_manager is None, other.power(3)").value == (True, 9)
-    # it is not its own to end
+    assert "one that was started from here answers" in cell.text
+    assert kernel.run("other.power(3), pi.power(2)").value == (9, 4)
+    # it goes with the last one
+    kernel.run("pi.disconnect()")
+    assert kernel.run("other.power(3)").value == 9
+    process = psutil.Process(kernel.run("other.remote_manager.pid").value)
     kernel.run("other.disconnect()")
-    assert kernel.run("pi.power(2)").value == 4
+    assert not process.is_running()
+    assert_nothing_left(pi)
+
+
+def test_the_cell_is_run_again(kernel, pi):
+    kernel.run(connect(pi))
+    pid = kernel.run("pi.remote_manager.pid").value
+    for _ in range(3):
+        kernel.run(connect(pi))
+        kernel.run("import gc; gc.collect()")
+        assert kernel.run("pi.power(3), pi.remote_manager.pid").value == (9, pid)
+    # the connections that it has let go of are closed
+    count = "sum('LaunchedClient' in name for name in pi.identities()['clients'])"
+    wait_for(lambda: kernel.run(count).value == 1, "the end of the other connections")
+
+    # nobody waits for the end of the one, and the next is not taken for it
+    kernel.run("del pi")
+    kernel.run(connect(pi) + "\npi.power(3)")
+    assert kernel.run("pi.remote_manager.running").value is True
+    kernel.run("pi.disconnect()")
+    assert_nothing_left(pi)
 
 
 def test_without_a_service(kernel, pi):
@@ -108,26 +138,6 @@ def test_without_a_service(kernel, pi):
     assert kernel.run("pi.link('RPiService').power(2)").value == 4
     kernel.run("pi.disconnect()")
     assert_nothing_left(pi)
-
-
-@pytest.mark.parametrize("stay", [False, True])
-@pytest.mark.parametrize("how", ["restart", "shutdown", "kill"])
-def test_what_a_kernel_started_ends_with_it(kernel, pi, how, stay):
-    kernel.run(connect(pi, stay=stay))
-    process = psutil.Process(kernel.run("pi.remote_manager.pid").value)
-    if how == "restart":
-        kernel.manager.restart_kernel(now=False)
-    elif how == "shutdown":
-        kernel.manager.shutdown_kernel(now=False)
-    else:
-        os.kill(kernel.pid, signal.SIGKILL)
-    wait_for(lambda: not pi._connections, "the end of the SSH connection", timeout=ENDED)
-    if stay:
-        with pytest.raises(psutil.TimeoutExpired):
-            process.wait(2)
-    else:
-        wait_for(lambda: not process.is_running(), "the end of the Manager", timeout=ENDED)
-        assert_nothing_left(pi)
 
 
 def test_logging_in_with_a_password(kernel, pi):
@@ -205,6 +215,6 @@ def test_no_manager_and_no_script(kernel, pi):
 def test_a_service_that_is_not_there(kernel, pi):
     cell = kernel.fail(connect(pi, service="Laser", timeout=2))
     assert cell.error[:2] == ("TimeoutError", "The 'Laser' service is not available")
-    assert "failed: Connecting to the Manager" in cell.text
+    assert "failed: Linking with Laser" in cell.text
     assert "<details open" in cell.shown[0]["text/html"]
     assert_nothing_left(pi)

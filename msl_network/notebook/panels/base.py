@@ -6,6 +6,7 @@ but that loop changes a widget that is on the page.
 
 import asyncio
 import html
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -15,18 +16,34 @@ import ipywidgets
 import traitlets
 
 from ... import loop_thread
+from ...escaping import escaped
+from ..fields import LABEL_WIDTH
+from .copy_button import CopyButton
 from .style import STYLE
 
-__all__ = ["LABEL_WIDTH", "Panel", "button", "close_all", "on_enter", "text_field"]
-
-LABEL_WIDTH: Final = "7.5em"
-"""Width of the labels of a panel's fields."""
+__all__ = [
+    "ICONS",
+    "LABEL_WIDTH",
+    "Panel",
+    "bounded",
+    "button",
+    "close_all",
+    "on_enter",
+    "text_field",
+]
 
 ENTER_WAIT: Final = 0.2
 """Seconds after Enter in which the browser sends what is typed, if it has changed: it tells of
 the key first, and of the text in the same breath."""
 
-_ICONS: Final = {"idle": "○", "busy": "◌", "ok": "✓", "error": "✗"}
+LONGEST_TEXT: Final = 4_000
+"""Most characters of what a panel says; the ends of a longer text are shown."""
+
+LONGEST_LINE: Final = 10_000
+"""Most characters of a line of Python that can be copied."""
+
+ICONS: Final = {"idle": "○", "busy": "◌", "ok": "✓", "error": "✗"}
+"""What stands before what a panel says, by its kind."""
 
 
 class Panel(ipywidgets.VBox):  # type: ignore[misc]
@@ -48,7 +65,10 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self._title = ipywidgets.HTML()
         self._status = ipywidgets.HTML()
-        self._code = ipywidgets.HTML()
+        self._line = ipywidgets.HTML()
+        self._copy = CopyButton()
+        self._code = ipywidgets.HBox([self._line, self._copy])
+        self._code.add_class("msl-line")
         self._set_title(title)
         super().__init__()
         self.add_class("msl-panel")
@@ -59,7 +79,8 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Take the panel off the page and stop everything that it does."""
-        if self.__dict__.get("_closed", True):
+        # a process that ends takes its panels with it, and can't start the network for that
+        if self.__dict__.get("_closed", True) or sys.is_finalizing():
             return
         self._closed = True
         loop_thread.get_loop().call_soon_threadsafe(self._stop)
@@ -102,7 +123,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
         def cancel() -> None:
             if action in self._tasks:
-                self._tasks[action].cancel()
+                _cancel_once(self._tasks[action])
 
         loop_thread.get_loop().call_soon_threadsafe(cancel)
 
@@ -110,13 +131,14 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         """Call a function on the loop of the network, from any thread."""
 
         async def call() -> None:
+            if self._closed:  # while it waited for its turn
+                return
             try:
                 function(*args)
             except Exception as error:
                 self._failed("", error)
 
-        if not self._closed:
-            loop_thread.submit(call())
+        loop_thread.submit(call())
 
     def _update(self) -> None:
         """Enable and disable the buttons."""
@@ -127,12 +149,13 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _failed(self, action: str, error: Exception) -> None:
         """Show that an action has failed."""
-        self._tell("error", str(error) or type(error).__name__)
+        kind = type(error).__name__
+        self._tell("error", str(error).removeprefix(f"{kind}: ") or kind)
 
     def _stop(self) -> None:
         """Stop everything, on the loop of the network."""
         for task in self._tasks.values():
-            task.cancel()
+            _cancel_once(task)
 
     # --- what is shown -------------------------------------------------------------------
 
@@ -142,8 +165,9 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _set_title(self, title: str, about: str = "") -> None:
         self._title.value = (
-            f'<span class="msl-title">{html.escape(title)}</span> '
-            f'<span class="msl-quiet">{html.escape(about)}</span>'
+            f'<span class="msl-title" role="heading" aria-level="2">'
+            f"{html.escape(escaped(title))}</span> "
+            f'<span class="msl-quiet">{html.escape(escaped(about))}</span>'
         )
 
     def _tell(self, kind: str, text: str) -> None:
@@ -152,15 +176,32 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         role = "alert" if kind == "error" else "status"
         self._status.value = (
             f'<div class="msl-status msl-{kind}" role="{role}">'
-            f'<span class="msl-icon" aria-hidden="true">{_ICONS[kind]}</span>{html.escape(text)}'
-            "</div>"
+            f'<span class="msl-icon" aria-hidden="true">{ICONS[kind]}</span>'
+            f"{html.escape(bounded(text))}</div>"
         )
 
     def _show_code(self, line: str) -> None:
         self.code = line
-        self._code.value = (
-            f'<code class="msl-code" title="The same in Python">{html.escape(line)}</code>'
-        )
+        self._copy.text = line if len(line) <= LONGEST_LINE else ""
+        shown = html.escape(bounded(line))
+        self._line.value = f'<code class="msl-code" title="The same in Python">{shown}</code>'
+
+
+def bounded(text: str) -> str:
+    """A text that is shown; what a far side says may be of any length.
+
+    Args:
+        text: The text.
+    """
+    half = LONGEST_TEXT // 2
+    shown = text if len(text) <= LONGEST_TEXT else f"{text[:half]}\n…\n{text[-half:]}"
+    return escaped(shown, keep="\n\t")
+
+
+def _cancel_once(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, unless it is cleaning up already because it has been cancelled."""
+    if not task.cancelling():
+        task.cancel()
 
 
 def button(name: str, tooltip: str, act: Callable[[], object], **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ import traitlets
 
 from ... import loop_thread
 from ...asking import Question
+from ...escaping import escaped
 from .base import button, close_all, on_enter, text_field
 
 __all__ = ["QuestionBox", "SecretField"]
@@ -36,6 +37,11 @@ class SecretField(ipywidgets.Password):  # type: ignore[misc]
         secret, self._secret = self._secret, ""
         self._show()
         return secret or None
+
+    def put(self, secret: str) -> None:
+        """Have a password as if it had been typed. On the loop of the network."""
+        self._secret = secret
+        self._show()
 
     def _typed(self, change: Any) -> None:
         if change["new"]:
@@ -76,7 +82,13 @@ class QuestionBox(ipywidgets.VBox):  # type: ignore[misc]
                 "Answer": button("Answer", "Send the answer", self._give_typed),
                 "Cancel": button("Cancel", "Do not answer, do not connect", self.give_up),
             }
-        rows = [ipywidgets.HTML(_describe(question)), ipywidgets.HBox([*self.buttons.values()])]
+        # not the button that trusts: Enter may be on its way already
+        _focus_when_shown(self.buttons["Reject"] if self.field is None else self.field)
+        wrapped = ipywidgets.Layout(flex_flow="row wrap")
+        rows = [
+            ipywidgets.HTML(_describe(question)),
+            ipywidgets.HBox([*self.buttons.values()], layout=wrapped),
+        ]
         if self.field is not None:
             rows.insert(1, self.field)
         super().__init__(rows)
@@ -88,11 +100,6 @@ class QuestionBox(ipywidgets.VBox):  # type: ignore[misc]
         Raises:
             asyncio.CancelledError: The person gives up.
         """
-        if self.field is not None:
-            self.field.focus()
-        else:
-            # not the one that trusts: Enter may be on its way already
-            self.buttons["Reject"].focus()
         try:
             return await self._answer
         finally:
@@ -120,13 +127,25 @@ class QuestionBox(ipywidgets.VBox):  # type: ignore[misc]
             self._answer.set_result(answer)
 
 
+def _focus_when_shown(widget: Any) -> None:
+    """Give a widget the focus as soon as a browser shows it: before that it has no place there."""
+
+    def shown(change: Any) -> None:
+        if change["new"]:
+            widget.unobserve(shown, "_view_count")
+            loop_thread.get_loop().call_soon_threadsafe(widget.focus)
+
+    widget._view_count = 0  # from here on the browser counts
+    widget.observe(shown, "_view_count")
+
+
 def _describe(question: Question) -> str:
     if not question.details:
-        text = question.text or question.prompt.rstrip(" >:")
-        return f"<div>{html.escape(text)}</div>"
+        text = "\n".join(filter(None, (question.text, question.prompt.rstrip(" >:"))))
+        return f'<div style="white-space:pre-wrap">{html.escape(escaped(text, keep=chr(10)))}</div>'
     facts = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
-        f'<td class="msl-mono">{html.escape(value)}</td></tr>'
+        f'<td class="msl-mono">{html.escape(escaped(value))}</td></tr>'
         for name, value in question.details.items()
     )
     return (

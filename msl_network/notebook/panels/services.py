@@ -1,7 +1,7 @@
-"""The panel that shows what is on a Manager, and links with it."""
+"""The panel that shows what is on a Manager, links with it and locks it."""
 
 import asyncio
-import html
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import ipywidgets
@@ -9,19 +9,21 @@ import traitlets
 
 from ...client.blocking import Client, Link
 from ...client.linked import LinkedClient
+from ...client.watch import Watch
 from ...constants import CONNECT_TIMEOUT
-from .base import Panel, button, close_all
+from ...escaping import escaped
+from .base import Panel, close_all
+from .lines import link_line
+from .service_row import ServiceRow, head_row
 
 __all__ = ["ServicesPanel"]
 
-REFRESH: Final = 2.0
-"""Seconds between two looks at what is on the Manager, while the panel is on a page."""
-
-_HEAD: Final = ("Service", "Address", "Most Clients", "Language", "Attributes")
+SHOWN: Final = 200
+"""Most Services that have a row; each is a dozen widgets in the browser."""
 
 
 class ServicesPanel(Panel):
-    """Shows the Services on a Manager; links with them and unlinks from them.
+    """Shows the Services on a Manager, kept current; links with them and locks them.
 
     Example:
         >>> services = ServicesPanel(client)
@@ -33,13 +35,16 @@ class ServicesPanel(Panel):
         >>> traitlets.dlink((connect, "client"), (services, "client"))
         >>> traitlets.dlink((services, "link"), (call, "link"))
 
+    It watches the Manager while it is on a page: see `Client.watch`.
+
     Args:
         client: A Client, or None to get one later.
 
     Attributes:
         client: The Client. Can be set, and observed.
-        links: The links by the name of their Service. Can be observed.
-        link: The link that was made or chosen last, or None. Can be observed.
+        links: The links of the Client by the name of their Service, also those that it made
+            elsewhere. Can be observed.
+        link: The link that was made or chosen last, or None. Can be set, and observed.
     """
 
     client = traitlets.Instance(Client, allow_none=True, help="The Client")
@@ -48,25 +53,27 @@ class ServicesPanel(Panel):
 
     def __init__(self, client: Client | LinkedClient | None = None) -> None:
         super().__init__("Services")
-        self._rows: dict[str, _Row] = {}
-        self._fetching = asyncio.Lock()
-        self._poll_failed = False
-        self._polling: asyncio.Task[None] | None = None
+        self._rows: dict[str, ServiceRow] = {}
+        # the Client whose Manager is watched, and the task that does
+        self._watched: Client | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._entries: dict[str, dict[str, Any]] = {}
         self._table = ipywidgets.VBox([])
-        self.buttons = {"Refresh": button("Refresh", "Look again what is there", self.refresh)}
-        self._arrange(
-            self._table, ipywidgets.HBox([self.buttons["Refresh"]]), self._status, self._code
-        )
+        self._more = ipywidgets.HTML()
+        self._arrange(self._table, self._more, self._status, self._code)
         # the browser counts the views of the panel from here on
         self._view_count = 0
-        self.observe(lambda _: self._hand(self._poll_if_shown), "_view_count")
+        self.observe(lambda _: self._hand(self._follow_page), "_view_count")
         self.observe(lambda _: self._hand(self._follow_client), "client")
+        self.observe(lambda change: self._hand(self._have, change["new"]), "link")
         self._tell("idle", "No Client: connect first.")
-        self._update()
         self.client = client.client if isinstance(client, LinkedClient) else client
 
     def refresh(self) -> Any:
-        """Do what the button does; returns a future that is done when the outcome is shown."""
+        """Look again what is there; returns a future that is done when it is shown.
+
+        Not needed while the panel is on a page.
+        """
         return self._do("Refresh", self._refresh)
 
     def link_with(self, service: str) -> Any:
@@ -75,7 +82,7 @@ class ServicesPanel(Panel):
         Args:
             service: The name of the Service.
         """
-        return self._do(f"Link {service}", lambda: self._link_with(service))
+        return self._act("Link", service, self._link_with)
 
     def unlink(self, service: str) -> Any:
         """Do what the button Unlink beside a Service does.
@@ -83,7 +90,7 @@ class ServicesPanel(Panel):
         Args:
             service: The name of the Service.
         """
-        return self._do(f"Link {service}", lambda: self._unlink(service))
+        return self._act("Unlink", service, self._unlink)
 
     def choose(self, service: str) -> Any:
         """Make the link with a Service the one that `link` is.
@@ -91,91 +98,135 @@ class ServicesPanel(Panel):
         Args:
             service: The name of the Service.
         """
-        return self._do(f"Link {service}", lambda: self._choose(service))
+        return self._act("Use", service, self._choose)
 
-    # --- on the loop of the network --------------------------------------------------------
+    def lock(self, service: str, shared: bool = False) -> Any:
+        """Do what the button Lock, or Lock shared, beside a Service does.
+
+        Args:
+            service: The name of the Service, with which there must be a link.
+            shared: Whether other Clients may be linked. An exclusive lock needs the only link.
+        """
+        return self._act("Lock", service, lambda name: self._lock(name, shared))
+
+    def release(self, service: str) -> Any:
+        """Do what the button Release beside a Service does.
+
+        Args:
+            service: The name of the Service.
+        """
+        return self._act("Release", service, self._release)
+
+    def _act(
+        self, verb: str, service: str, action: Callable[[str], Coroutine[Any, Any, None]]
+    ) -> Any:
+        async def act() -> None:
+            self._tell("busy", f"{verb} {service} …")
+            await action(service)
+            await self._refresh()
+
+        return self._do(f"{verb} {service}", act)
+
+    # --- watching, on the loop of the network ----------------------------------------------
 
     def _follow_client(self) -> None:
-        self._set_links({})
+        links = self.links if self.link is None else self.links | _by_name(self.link)
+        self._set_links({n: each for n, each in links.items() if each._owner is self.client})
         self._show({})
         if self.client is None:
             self._tell("idle", "No Client: connect first.")
         else:
             self._tell("busy", f"Asking the Manager {self.client.address_manager} …")
-            self._do("Refresh", lambda: self._refresh(quiet=True))
-        self._update()
-        self._poll_if_shown()
+        self._follow_page()
+        if self.client is not None and self._watched is None:
+            self.refresh()
 
-    def _poll_if_shown(self) -> None:
-        if self._polling is None and self._is_shown():
-            self._polling = asyncio.create_task(self._poll())
+    def _have(self, link: Link | None) -> None:
+        """Have a link that was made elsewhere, and set."""
+        if link is not None and link is self.link and link not in self.links.values():
+            self._set_links(self.links | _by_name(link), link)
+            self._update()
 
-    def _is_shown(self) -> bool:
+    def _follow_page(self) -> None:
+        """Watch the Manager while the panel is on a page, and only then."""
+        client = self.client if self._view_count and not self._closed else None
+        if client is self._watched:
+            return
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
+        self._watched = client
+        if client is not None:
+            self._watching = asyncio.create_task(self._watch(client))
+
+    async def _watch(self, client: Client) -> None:
+        changed = asyncio.Event()
+        try:
+            if client.is_reconnecting():
+                self._show_lost(client)
+            with await client.aio.watch(lambda _: changed.set()) as watch:
+                while not watch.is_closed:
+                    changed.clear()
+                    self._show_watch(client, watch)
+                    await changed.wait()
+        except Exception as error:
+            self._failed("", error)
+        self._end_with(client)
+
+    async def _refresh(self) -> None:
         client = self.client
-        return (
-            not self._closed
-            and bool(self._view_count)
-            and client is not None
-            and (client.is_connected() or client.is_reconnecting())
+        if client is None:
+            return
+        if client.is_reconnecting():
+            self._show_lost(client)
+            return
+        try:
+            with await client.aio.watch(timeout=CONNECT_TIMEOUT) as watch:
+                if client is self.client and not self._closed:
+                    self._show_watch(client, watch)
+        finally:
+            self._end_with(client)
+
+    def _show_watch(self, client: Client, watch: Watch) -> None:
+        """Show what is on the Manager, unless the connection is lost."""
+        if client.is_reconnecting():
+            self._show_lost(client)
+            return
+        if not client.is_connected():
+            return
+        made_elsewhere = {n: link for n, link in client.links.items() if n not in self.links}
+        if made_elsewhere:
+            self._set_links(made_elsewhere | self.links)
+        services = watch.services
+        self._show(services, watch.network_name)
+        if not self.code:
+            self._show_code("client.watch().services")
+        # what went wrong with an action stays until the next one
+        if self._told != "error" or self._tasks:
+            count = len(services)
+            self._tell(
+                "ok",
+                f"{count or 'No'} {'Service' if count == 1 else 'Services'} "
+                f"on the Manager {client.address_manager}.",
+            )
+
+    def _show_lost(self, client: Client) -> None:
+        self._show({})
+        self._tell(
+            "busy",
+            f"The connection to the Manager {client.address_manager} is lost. "
+            "Trying to connect again …",
         )
 
-    async def _poll(self) -> None:
-        try:
-            while self._is_shown():
-                await asyncio.sleep(REFRESH)
-                try:
-                    await self._refresh(quiet=not self._poll_failed)
-                    self._poll_failed = False
-                except Exception as error:
-                    self._poll_failed = True
-                    self._failed("Refresh", error)
-        finally:
-            self._polling = None
+    def _end_with(self, client: Client) -> None:
+        """Forget what there was, if the Client has ended."""
+        is_over = not (client.is_connected() or client.is_reconnecting())
+        if is_over and client is self.client and not self._closed:
+            self._set_links({})
+            self._show({})
+            self._tell("error", f"The Client is disconnected from {client.address_manager}.")
 
-    async def _refresh(self, quiet: bool = False) -> None:
-        async with self._fetching:
-            client = self.client
-            if client is None:
-                return
-            if client.is_reconnecting():
-                # the links will be made again
-                self._show(self._away({}))
-                self._tell(
-                    "busy",
-                    f"The connection to the Manager {client.address_manager} is lost. "
-                    "Trying to connect again …",
-                )
-                return
-            if not client.is_connected():
-                self._set_links({})
-                self._show({})
-                raise ConnectionError(f"The Client is disconnected from {client.address_manager}.")
-            identity = await client.aio.identities(timeout=CONNECT_TIMEOUT)
-            if client is not self.client or self._closed:
-                return
-            services = identity["services"]
-            # also those of a Service that is away: they are made again when it is back
-            alive = {n: link for n, link in self.links.items() if link._state.session is not None}
-            self._set_links(alive)
-            self._show(services | self._away(services))
-            if not self.code:
-                self._show_code("client.identities()")
-            # what went wrong with an action stays until the next one
-            if not quiet or self._told != "error":
-                count = len(services)
-                self._tell(
-                    "ok",
-                    f"{count or 'No'} {'Service' if count == 1 else 'Services'} "
-                    f"on the Manager {client.address_manager}.",
-                )
-
-    def _away(self, services: dict[str, Any]) -> dict[str, Any]:
-        """The linked Services that are not there."""
-        return {
-            name: {**link._state.identity, "address": "away"}
-            for name, link in self.links.items()
-            if name not in services
-        }
+    # --- what the buttons do, on the loop of the network -------------------------------------
 
     async def _link_with(self, service: str) -> None:
         client = self.client
@@ -184,25 +235,38 @@ class ServicesPanel(Panel):
         if service in self.links:
             await self._choose(service)
             return
-        self._show_code(f"link = client.link({service!r})")
+        self._show_code(link_line(service))
         # the call blocks, so it has a thread of its own; the loop goes on
         link = await asyncio.to_thread(client.link, service, timeout=CONNECT_TIMEOUT)
         self._set_links({**self.links, service: link}, link)
-        await self._refresh()
 
     async def _unlink(self, service: str) -> None:
-        link = self.links.get(service)
-        if link is None:
-            return
+        link = self._linked(service)
         self._show_code("link.unlink()")
         await link.aio.unlink(timeout=CONNECT_TIMEOUT)
         self._set_links({name: other for name, other in self.links.items() if other is not link})
-        await self._refresh()
 
     async def _choose(self, service: str) -> None:
+        link = self._linked(service)
         # linking again is fine
-        self._show_code(f"link = client.link({service!r})")
-        self._set_links(self.links, self.links.get(service))
+        self._show_code(link_line(service))
+        self._set_links(self.links, link)
+
+    async def _lock(self, service: str, shared: bool) -> None:
+        link = self._linked(service)
+        self._show_code(f"link.acquire_lock({'shared=True' if shared else ''})")
+        await link.aio.acquire_lock(shared, timeout=CONNECT_TIMEOUT)
+
+    async def _release(self, service: str) -> None:
+        link = self._linked(service)
+        self._show_code("link.release_lock()")
+        await link.aio.release_lock(timeout=CONNECT_TIMEOUT)
+
+    def _linked(self, service: str) -> Link:
+        link: Link | None = self.links.get(service)
+        if link is None:
+            raise ConnectionError("There is no link with it: link with it first.")
+        return link
 
     def _set_links(self, links: dict[str, Any], chosen: Any = None) -> None:
         chosen = chosen or self.link
@@ -211,103 +275,60 @@ class ServicesPanel(Panel):
             self.link = chosen
         else:
             self.link = next(reversed(links.values()), None)
-        self._update()
 
     def _failed(self, action: str, error: Exception) -> None:
         text = getattr(error, "message", "") or str(error) or type(error).__name__
+        locks = self._entries.get(action.partition(" ")[2], {}).get("locks")
+        if locks and text.endswith("is locked"):
+            text += f" by {', '.join(escaped(str(name)) for name in locks)}"
         self._tell("error", f"{action}: {text}" if action else text)
 
     # --- what is shown -------------------------------------------------------------------
 
-    def _show(self, services: dict[str, Any]) -> None:
-        gone = [self._rows.pop(name) for name in self._rows.keys() - services.keys()]
-        for name, identity in services.items():
+    def _show(self, services: dict[str, dict[str, Any]], you: str = "") -> None:
+        # links that were ended elsewhere; not those of a Service that is away, which are made
+        # again when it is back
+        alive = {n: link for n, link in self.links.items() if link._state.session is not None}
+        if alive != self.links:
+            self._set_links(alive)
+        away = {
+            name: {**link._state.identity, "address": "away"}
+            for name, link in self.links.items()
+            if name not in services
+        }
+        self._entries = services | away
+        # what is linked is never left out
+        names = sorted(self._entries, key=lambda name: (name not in self.links, name))[:SHOWN]
+        gone = [self._rows.pop(name) for name in self._rows.keys() - set(names)]
+        for name in names:
             if name not in self._rows:
-                self._rows[name] = _Row(name, self)
-            self._rows[name].show(identity)
+                self._rows[name] = ServiceRow(name, self)
+            self._rows[name].show(self._entries[name], you, is_away=name in away)
         rows = tuple(self._rows[name] for name in sorted(self._rows))
         if self._table.children[1:] != rows:
-            head = self._table.children[:1] or (_head(),)
+            head = self._table.children[:1] or (head_row(),)
             self._table.children = (*head, *rows) if rows else ()
+            if not rows:
+                close_all(head)
         close_all(gone)
+        left = len(self._entries) - len(names)
+        self._more.value = f'<div class="msl-quiet">and {left} more</div>' if left else ""
         self._update()
 
     def _update(self) -> None:
-        self.buttons["Refresh"].disabled = self.client is None or "Refresh" in self._tasks
+        busy = {action.partition(" ")[2] for action in self._tasks}
         for name, row in self._rows.items():
             link = self.links.get(name)
             row.mark(
                 linked=link is not None,
                 chosen=link is not None and link is self.link,
-                busy=f"Link {name}" in self._tasks,
+                busy=name in busy,
             )
 
     def _stop(self) -> None:
         super()._stop()
-        if self._polling is not None:
-            self._polling.cancel()
+        self._follow_page()
 
 
-class _Row(ipywidgets.HBox):  # type: ignore[misc]
-    """One Service."""
-
-    def __init__(self, name: str, panel: ServicesPanel) -> None:
-        self._name = name
-        self._cells = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 auto", width="auto"))
-        self._identity: dict[str, Any] = {}
-        self._state = (False, False)
-        self.link = button("Link", f"Link with {name}", lambda: panel.link_with(name))
-        self.unlink = button("Unlink", f"Unlink from {name}", lambda: panel.unlink(name))
-        self.use = button("Use", f"Make {name} the link in use", lambda: panel.choose(name))
-        actions = ipywidgets.HBox(
-            [self.use, self.link, self.unlink],
-            layout=ipywidgets.Layout(flex="0 0 auto", width="15em", justify_content="flex-end"),
-        )
-        super().__init__([self._cells, actions])
-        self.add_class("msl-row")
-
-    def show(self, identity: dict[str, Any]) -> None:
-        """Show what the Manager says of the Service."""
-        self._identity = identity
-        self._write()
-
-    def mark(self, *, linked: bool, chosen: bool, busy: bool) -> None:
-        """Show whether there is a link with it, which of the links is used, what can be done."""
-        self._state = (linked, chosen)
-        self.link.layout.display = "none" if linked else ""
-        self.unlink.layout.display = "" if linked else "none"
-        self.use.layout.display = "" if linked and not chosen else "none"
-        self.link.disabled = self.unlink.disabled = self.use.disabled = busy
-        self._write()
-
-    def _write(self) -> None:
-        linked, chosen = self._state
-        identity = self._identity
-        most = identity.get("max_clients", -1)
-        name = html.escape(self._name)
-        if linked:
-            name = f"<b>{name}</b> ✓ {'linked, in use' if chosen else 'linked'}"
-        values = (
-            identity.get("address", "unknown"),
-            most if isinstance(most, int) and most > 0 else "no limit",
-            identity.get("language", "unknown"),
-            len(identity.get("attributes", {})),
-        )
-        cells = "".join(
-            f'<span data-label="{label}">{html.escape(str(value))}</span>'
-            for label, value in zip(_HEAD[1:], values, strict=True)
-        )
-        self._cells.value = f'<div class="msl-cells"><span>{name}</span>{cells}</div>'
-
-
-def _head() -> Any:
-    titles = "".join(f"<span>{title}</span>" for title in _HEAD)
-    cells = ipywidgets.HTML(
-        f'<div class="msl-cells msl-head">{titles}</div>',
-        layout=ipywidgets.Layout(flex="1 1 auto", width="auto"),
-    )
-    space = ipywidgets.Box([], layout=ipywidgets.Layout(flex="0 0 auto", width="15em"))
-    row = ipywidgets.HBox([cells, space])
-    row.add_class("msl-row")
-    row.add_class("msl-head")
-    return row
+def _by_name(link: Link) -> dict[str, Any]:
+    return {link.service_name: link}

@@ -1,0 +1,27 @@
+"""Reading the line of a magic."""
+
+import argparse
+from typing import Any, NoReturn
+
+from IPython.core.error import UsageError
+
+__all__ = ["Helped", "Parser"]
+
+
+class Helped(Exception):  # noqa: N818 - it is no error
+    """The help has been printed."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and ends no process."""
+
+    def __init__(self, prog: str, **kwargs: Any) -> None:
+        super().__init__(prog, formatter_class=argparse.RawTextHelpFormatter, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command."""
+        raise UsageError(f"{self.prog}: {message}. {self.prog} --help tells more")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End it after the help."""
+        raise Helped
