@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLD := .venv-1.x
+OLDEST := .venv-oldest
 PIP_FLAGS := --quiet --disable-pip-version-check
 TESTS ?= tests
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint types bench fuzz soak clean
+.PHONY: help lab demo test lint types pictures bench fuzz soak clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,13 +35,20 @@ $(OLD)/.made:
 	@$(OLD)/bin/pip install $(PIP_FLAGS) msl-network==1.0.0
 	@touch $@
 
+$(OLDEST)/.made: pyproject.toml
+	@echo "Making an environment with the oldest ipykernel that is supported ..."
+	@$(PYTHON) -m venv $(OLDEST)
+	@$(OLDEST)/bin/pip install $(PIP_FLAGS) -e . numpy \
+		"$$(sed -nE 's/.*"(ipykernel)>=([0-9.]+).*/\1==\2/p' pyproject.toml)"
+	@touch $@
+
 lab: $(VENV)/.lab  ## open JupyterLab on the tutorial
 	$(BIN)/jupyter lab $$(test "$$(id -u)" -ne 0 || echo --allow-root) notebooks/01-first-steps.ipynb
 
 demo: $(VENV)/.lab  ## the same way through without a browser
 	@$(BIN)/python -m msl_network.examples.demo notebooks/01-first-steps.ipynb
 
-test: $(VENV)/.tests $(OLD)/.made  ## run every test
+test: $(VENV)/.tests $(OLD)/.made $(OLDEST)/.made  ## run every test
 	@tests/system-packages
 	@$(MAKE) --no-print-directory lint types
 	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist loadscope $(TESTS)
@@ -51,6 +59,10 @@ lint: $(VENV)/.tests  ## check the style
 
 types: $(VENV)/.tests  ## check the types
 	@$(BIN)/mypy
+
+pictures: $(VENV)/.tests  ## make the pictures in the docs anew
+	@tests/system-packages
+	@PICTURES=1 $(BIN)/python -m pytest --quiet tests/browser/test_pictures.py
 
 bench: $(VENV)/.lab $(OLD)/.made  ## measure the speed beside that of 1.x
 	@$(BIN)/python -m tests.benchmarks
@@ -63,4 +75,4 @@ soak: $(VENV)/.tests  ## load and restarts for an hour (MINUTES=2 for less)
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 clean:  ## remove the environments
-	rm -rf $(VENV) $(OLD)
+	rm -rf $(VENV) $(OLD) $(OLDEST)

@@ -43,13 +43,6 @@ def page(notebook):
     return open_panels
 
 
-@pytest.fixture(autouse=True)
-def no_certificates(lab):
-    yield
-    for file in lab.home.rglob("*.crt"):
-        file.unlink()
-
-
 def button(page, name, near=None):
     return (near or page).get_by_role("button", name=name, exact=True)
 

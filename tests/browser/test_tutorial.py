@@ -2,12 +2,24 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01-first-steps.ipynb"
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+TUTORIAL = NOTEBOOKS / "01-first-steps.ipynb"
+
+# the third one is about the Manager of this computer: here it has a port that is free
+USUAL_PORT = """
+import socket
+from msl_network import constants
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    constants.PORT = free.getsockname()[1]
+"""
 
 SERVERS = """
 import threading
@@ -46,18 +58,42 @@ def outputs(notebook, source):
     return cell.first.locator(OUTPUT)
 
 
-def test_tutorial(notebook):
-    tutorial = notebook([], path=TUTORIAL)
+def sources(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def run_all(tutorial):
     tutorial.run_all(timeout=90)
     for kind in ("stderr", "error"):
         wrong = f'[data-mime-type="application/vnd.jupyter.{kind}"]'
         expect(tutorial.page.locator(wrong)).to_have_count(0)
 
+
+def test_with_the_mouse(notebook):
+    tutorial = notebook([], path=NOTEBOOKS / "02-with-the-mouse.ipynb")
+    run_all(tutorial)
+    expect(outputs(tutorial, "board.calling.history[-1]")).to_contain_text("'count': 100")
+    expect(outputs(tutorial, "as_script")).to_contain_text("link = client.link('Voltmeter')")
+    expect(outputs(tutorial, "heart.acquire_lock()").first).to_contain_text("locked by ['Client[")
+
+
+def test_a_service_of_your_own(notebook):
+    tutorial = notebook([USUAL_PORT, *sources(NOTEBOOKS / "03-your-own-service.ipynb")])
+    run_all(tutorial)
+    expect(outputs(tutorial, "bath.record(5)")).to_contain_text("[2")
+    expect(outputs(tutorial, 'client["Shutter"]')).to_have_text("True")
+
+
+def test_tutorial(notebook):
+    tutorial = notebook([], path=TUTORIAL)
+    run_all(tutorial)
+
     steps = outputs(tutorial, "console_script=pi.console_script")
     for step in (
         "none answers, so one is started",
         "Connecting to 127.0.0.1 with SSH",
-        "and linking with RPiService",
+        "Linking with RPiService",
     ):
         expect(steps.get_by_text(step)).to_be_visible()
     log = steps.get_by_text("Network Manager running on")
