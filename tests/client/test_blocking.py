@@ -447,6 +447,14 @@ def test_service_as_a_key_is_the_link_that_there_is(client, bench):
     assert client["Bench"] is made
 
 
+def test_links_that_there_are(client):
+    assert client.links == {}
+    link = client["Bench"]
+    assert client.links == {"Bench": link}
+    link.unlink()
+    assert client.links == {}
+
+
 def test_service_as_a_key_is_one_link_for_many_threads(client, bench):
     begin = threading.Barrier(16)
 
