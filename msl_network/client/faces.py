@@ -80,28 +80,37 @@ class ClientFace(Displayed):
         """Whether the connection has been lost and is being made again."""
         return self._session.is_reconnecting
 
-    def on_disconnect(self, callback: Callable[[], Any]) -> None:
+    def on_disconnect(self, callback: Callable[[], Any]) -> Callable[[], None]:
         """Have a function called when the connection has ended for good, for whatever reason.
 
         It is called on the thread of the network, so it must return at once.
-        """
-        self._session.on_end.append(callback)
 
-    def on_connection_lost(self, callback: Callable[[Exception], Any]) -> None:
+        Returns:
+            What takes the function away again: call it without arguments.
+        """
+        return self._session.on_end.add(callback)
+
+    def on_connection_lost(self, callback: Callable[[Exception], Any]) -> Callable[[], None]:
         """Have a function called when the connection is lost, with the reason.
 
         Requests that were in flight have failed then. The Client tries to connect again for the
         seconds of `reconnect`, and links again; locks are not taken again by themselves.
-        """
-        self._session.on_lost.append(Handler(callback, self._handler_loop()))
 
-    def on_connection_restored(self, callback: Callable[[], Any]) -> None:
+        Returns:
+            What takes the function away again: call it without arguments.
+        """
+        return self._session.on_lost.add(Handler(callback, self._handler_loop()))
+
+    def on_connection_restored(self, callback: Callable[[], Any]) -> Callable[[], None]:
         """Have a function called when a lost connection has been made again.
 
         The links have been made again, too, except with Services that are not there yet: see
         `Link.on_restored`.
+
+        Returns:
+            What takes the function away again: call it without arguments.
         """
-        self._session.on_restored.append(Handler(callback, self._handler_loop()))
+        return self._session.on_restored.add(Handler(callback, self._handler_loop()))
 
     def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
         """The loop on which handlers are called; None for a thread of their own."""
@@ -179,23 +188,29 @@ class LinkFace(Displayed):
         Returns:
             What takes the function away again: call it without arguments.
         """
-        return self._state.listen(Handler(callback, self._handler_loop()))
+        return self._state.listeners.add(Handler(callback, self._handler_loop()))
 
-    def on_restored(self, callback: Callable[[], Any]) -> None:
+    def on_restored(self, callback: Callable[[], Any]) -> Callable[[], None]:
         """Have a function called whenever the link has been made again.
 
         That is after the connection, or the Service, has come back. A lock that the Client had is
         not taken again: somebody else may have used the instrument meanwhile.
-        """
-        self._state.on_restored.append(Handler(callback, self._handler_loop()))
 
-    def on_changed(self, callback: Callable[[], Any]) -> None:
+        Returns:
+            What takes the function away again: call it without arguments.
+        """
+        return self._state.on_restored.add(Handler(callback, self._handler_loop()))
+
+    def on_changed(self, callback: Callable[[], Any]) -> Callable[[], None]:
         """Have a function called whenever the Service offers something else than before.
 
         It has been reloaded, with the link kept, or has come back as another version. What the link
         tells of it (`service_attributes`, completion, docstrings) is right already.
+
+        Returns:
+            What takes the function away again: call it without arguments.
         """
-        self._state.on_changed.append(Handler(callback, self._handler_loop()))
+        return self._state.on_changed.add(Handler(callback, self._handler_loop()))
 
     def _handler_loop(self) -> asyncio.AbstractEventLoop | None:
         return None

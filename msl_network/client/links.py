@@ -1,12 +1,11 @@
 """A link of a Client with a Service, as the engine sees it."""
 
 import contextlib
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from ..constants import MANAGER, SHUTDOWN_SERVICE
-from .notifier import Handler
+from .notifier import Callbacks, Handler
 from .reply import Reply
 
 if TYPE_CHECKING:
@@ -38,31 +37,20 @@ class LinkState:
         self.service = service
         self.identity = identity
         self.handler: Handler | None = None
-        self.listeners: dict[object, Handler] = {}
+        self.listeners: Callbacks[Handler] = Callbacks()
         self.is_lost = False
-        self.on_restored: list[Handler] = []
-        self.on_changed: list[Handler] = []
+        self.on_restored: Callbacks[Handler] = Callbacks()
+        self.on_changed: Callbacks[Handler] = Callbacks()
 
     def learn(self, identity: dict[str, Any]) -> bool:
         """Note what the Service is now; whether it offers something else than before."""
         before, self.identity = self.identity, identity
         return any(before.get(name) != identity.get(name) for name in _OFFER)
 
-    def listen(self, listener: Handler) -> Callable[[], None]:
-        """Give notifications to a listener as well; returns what ends that."""
-        key = object()
-        self.listeners[key] = listener
-
-        def stop() -> None:
-            self.listeners.pop(key, None)
-
-        return stop
-
     def handlers(self) -> list[Handler]:
         """All that a notification is given to now."""
         first = [] if self.handler is None else [self.handler]
-        # of a copy: another thread may just be adding one
-        return [*first, *tuple(self.listeners.values())]
+        return [*first, *self.listeners]
 
     def break_(self) -> None:
         """The link is no more."""

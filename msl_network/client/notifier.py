@@ -6,12 +6,14 @@ import inspect
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-__all__ = ["Handler", "Notifier"]
+__all__ = ["Callbacks", "Handler", "Notifier"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__package__)
 
@@ -34,6 +36,30 @@ class Handler:
     function: Callable[..., Any]
     loop: asyncio.AbstractEventLoop | None = None
     context: Context = field(default_factory=copy_context)
+
+
+class Callbacks(Generic[T]):
+    """What is to be called when something happens, until it is taken away; from any thread."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[object, T] = {}
+
+    def __iter__(self) -> Iterator[T]:
+        # of a copy: another thread may just be adding one
+        return iter(tuple(self._callbacks.values()))
+
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
+    def add(self, callback: T) -> Callable[[], None]:
+        """Add one; returns what takes it away again."""
+        key = object()
+        self._callbacks[key] = callback
+
+        def remove() -> None:
+            self._callbacks.pop(key, None)
+
+        return remove
 
 
 class Notifier:

@@ -41,7 +41,7 @@ from ..wire.messages import Message, MessageError, error_line, parse, request_li
 from .errors import RemoteError
 from .in_flight import InFlight, settle
 from .links import LinkState
-from .notifier import Handler, Notifier
+from .notifier import Callbacks, Handler, Notifier
 from .reply import Reply
 from .stream import Items
 from .watching import Watching
@@ -75,9 +75,9 @@ class Session:
         self.port: int | None = None
         self.manager_features: list[str] = []
         self.links: list[LinkState] = []
-        self.on_lost: list[Handler] = []
-        self.on_restored: list[Handler] = []
-        self.on_end: list[Callable[[], Any]] = []
+        self.on_lost: Callbacks[Handler] = Callbacks()
+        self.on_restored: Callbacks[Handler] = Callbacks()
+        self.on_end: Callbacks[Callable[[], Any]] = Callbacks()
         self._loop = loop_thread.get_loop()
         self.notifier = Notifier(self._loop)
         self.watching = Watching(self, self._loop)
@@ -564,7 +564,7 @@ class Session:
                 logger.exception("a function to be called at the end of a connection failed")
         logger.info("%s: disconnected: %s", self.name, escaped(str(reason)))
 
-    def _call(self, handlers: list[Handler], *args: Any) -> None:
+    def _call(self, handlers: Callbacks[Handler], *args: Any) -> None:
         for handler in handlers:
             self.notifier.call(handler, args)
 

@@ -68,7 +68,7 @@ class LaunchedManager:
     def join(self, session: Session) -> None:
         """Use it until the session has ended, or `leave` is called."""
         self._users.add(session)
-        session.on_end.append(functools.partial(self.leave, session))
+        session.on_end.add(functools.partial(self.leave, session))
 
     def leave(self, session: Session) -> None:
         """Use it no longer; who is the last ends it. More than once is fine."""

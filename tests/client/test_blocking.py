@@ -447,6 +447,26 @@ def test_service_as_a_key_is_the_link_that_there_is(client, bench):
     assert client["Bench"] is made
 
 
+def test_callbacks_are_taken_away(client, link):
+    called = []
+    taken = [
+        client.on_disconnect(lambda: called.append("taken away")),
+        client.on_connection_lost(called.append),
+        client.on_connection_restored(called.append),
+        link.on_restored(called.append),
+        link.on_changed(called.append),
+    ]
+    client.on_disconnect(lambda: called.append("kept"))
+    for take_away in taken:
+        take_away()
+        take_away()  # once more is fine
+    client.disconnect()
+    eventually(lambda: called)
+    assert called == ["kept"]
+    assert not [*client._session.on_lost, *client._session.on_restored]
+    assert not [*link._state.on_restored, *link._state.on_changed]
+
+
 def test_links_that_there_are(client):
     assert client.links == {}
     link = client["Bench"]

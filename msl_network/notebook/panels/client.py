@@ -37,6 +37,7 @@ class ClientPanel(Panel):
         super().__init__(title)
         self._unconnected_title = title
         self._session: Session | None = None
+        self._leave: list[Callable[[], None]] = []
         self._made_here: Session | None = None
         self._box: QuestionBox | None = None
         self._questions = ipywidgets.VBox([])
@@ -91,9 +92,12 @@ class ClientPanel(Panel):
             self._forget("idle", "Not connected.")  # somebody else has taken it away
             return
         self._session = session
-        client.on_disconnect(_unless_closed(self._lost, client._session))
-        client.on_connection_lost(_unless_closed(self._away, client._session))
-        client.on_connection_restored(_unless_closed(self._back, client._session))
+        self._leave_client()
+        self._leave = [
+            client.on_disconnect(_unless_gone(self._lost, client._session)),
+            client.on_connection_lost(_unless_gone(self._away, client._session)),
+            client.on_connection_restored(_unless_gone(self._back, client._session)),
+        ]
         self._tell("ok", self._connected(client))
         if not self.code:
             self._show_code(connect_line(client.name, client._session.options))
@@ -145,7 +149,13 @@ class ClientPanel(Panel):
                 "ok", f"Connected again to the Manager {session.options.address} as {session.name}."
             )
 
+    def _leave_client(self) -> None:
+        for leave in self._leave:
+            leave()
+        self._leave = []
+
     def _forget(self, kind: str, text: str) -> None:
+        self._leave_client()
         self._session = self._made_here = self.client = None
         self._tell(kind, text)
         self._update()
@@ -198,11 +208,12 @@ class ClientPanel(Panel):
 
     def _stop(self) -> None:
         super()._stop()
+        self._leave_client()
         if self._made_here is not None:
             self._made_here.close()
 
 
-def _unless_closed(method: Callable[..., None], session: Session) -> Callable[..., None]:
+def _unless_gone(method: Callable[..., None], session: Session) -> Callable[..., None]:
     """A function that calls a method of a panel on the loop, as long as the panel is there.
 
     A Client may be there for longer.

@@ -21,7 +21,7 @@ class LinkWatch:
 
     def __init__(self, changed: Callable[..., None]) -> None:
         self._changed = _unless_gone(changed)
-        self._followed: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._leave: list[Callable[[], None]] = []
         self._watch: Watch | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -29,10 +29,8 @@ class LinkWatch:
         """Watch this link, and no other one."""
         self.stop()
         client: Any = link._owner
-        if link not in self._followed:
-            self._followed.add(link)
-            for tell in (link.aio.on_changed, link.aio.on_restored, client.aio.on_connection_lost):
-                tell(self._changed)
+        events = (link.aio.on_changed, link.aio.on_restored, client.aio.on_connection_lost)
+        self._leave = [tell(self._changed) for tell in events]
 
         async def watch() -> None:
             with suppress(ConnectionError):  # it is shown already
@@ -43,6 +41,9 @@ class LinkWatch:
 
     def stop(self) -> None:
         """Watch nothing."""
+        for leave in self._leave:
+            leave()
+        self._leave = []
         if self._watching is not None:
             self._watching.cancel()
         if self._watch is not None:

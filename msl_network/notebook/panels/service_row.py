@@ -122,8 +122,7 @@ class ServiceRow(ipywidgets.HBox):  # type: ignore[misc]
         limit = f"at most {most}" if isinstance(most, int) and most > 0 else "no limit"
         if links is None:
             return f"{_UNKNOWN}{_quiet(limit)}"
-        between = ", " if limit == "no limit" else " of "
-        count = f"{len(links)}{between}{limit}" if links else limit
+        count = f"{len(links)} linked, {limit}" if links else limit
         return f"{self._names(links) or 'nobody'}{_quiet(count)}"
 
     def _lock_state(self) -> str:

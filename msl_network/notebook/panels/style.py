@@ -19,6 +19,8 @@ STYLE = """<style>
   height: auto; min-width: 0; }
 :is(.msl-panel, .msl-result-view) .widget-html-content { line-height: 1.45; width: 100%; }
 .msl-panel input:disabled, .msl-panel select:disabled { opacity: 0.7; }
+[data-jp-theme-light=false] .msl-panel .widget-dropdown > select { appearance: auto;
+  background-image: none; color-scheme: dark; }
 .msl-panel input::placeholder { color: var(--jp-ui-font-color2, #666); opacity: 1; }
 .msl-panel button:focus-visible, .msl-panel input[type=checkbox]:focus-visible {
   outline: 2px solid var(--jp-brand-color1, #1976d2);
@@ -111,7 +113,8 @@ STYLE = """<style>
 .msl-result-view a[download] { color: var(--jp-content-link-color, #1565c0);
   text-decoration: underline; }
 @container (max-width: 44em) {
-  .msl-result-view .msl-statistics th { white-space: normal; vertical-align: bottom; }
+  .msl-result-view .msl-statistics th { white-space: normal; overflow-wrap: normal;
+    vertical-align: bottom; }
   .msl-statistics td { min-width: 4em; }
   .msl-head { display: none; }
   .msl-cells { grid-template-columns: 1fr; padding: 4px 0; }

@@ -133,3 +133,16 @@ def test_closing_leaves_nothing_behind(manager, echo):
         return [state[key]["model_name"] for key in state.keys() - before]
 
     wait_for(lambda: not left(), "the end of the widgets")
+
+
+def test_closed_ones_leave_the_client_alone(manager, echo):
+    with connect(**manager.kwargs) as client:
+        link = client["Echo"]
+        for _ in range(3):
+            made = dashboard(link)
+            says(made.connecting, "Connected")
+            wait_for(lambda made=made: made.calling.form is not None, "the form")
+            made.close()
+        session, state = client._session, link._state
+        kept = (session.on_end, session.on_lost, session.on_restored, state.on_restored)
+        wait_for(lambda: not any(map(len, (*kept, state.on_changed, state.listeners))), "the end")

@@ -174,8 +174,8 @@ def test_link_is_set_changed_and_taken_away(panels, manager, client, oven):
         assert panel.plotted == ['kwargs["kelvin"]']
         panel.link = None
         says(panel, "No link")
-        assert not ovens._state.listeners
-        assert not lamp._state.listeners
+        assert not len(ovens._state.listeners)
+        assert not len(lamp._state.listeners)
 
 
 def test_manager_comes_back(panels):
@@ -200,7 +200,7 @@ def test_closed_panel_leaves_nothing(link):
     link.emit(1)
     counted(panel, received=1)
     panel.close()
-    wait_for(lambda: not link._state.listeners, "the listener")
+    wait_for(lambda: not len(link._state.listeners), "the listener")
     gone = [weakref.ref(one) for one in (panel, panel.plot)]
     del panel
     link.emit(2)
