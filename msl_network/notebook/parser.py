@@ -1,15 +1,31 @@
 """Reading the line of a magic."""
 
 import argparse
+import shlex
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from IPython.core.error import UsageError
 
-__all__ = ["Helped", "Parser"]
+__all__ = ["Helped", "Parser", "words_of"]
 
 
 class Helped(Exception):  # noqa: N818 - it is no error
     """The help has been printed."""
+
+
+def words_of(line: str) -> list[str]:
+    """The words of a line, as in a shell, up to a comment.
+
+    Args:
+        line: The line.
+
+    Raises:
+        ValueError: A quotation mark is not closed.
+    """
+    words = shlex.shlex(line, posix=True, punctuation_chars=False)
+    words.whitespace_split, words.commenters = True, ""
+    return list(takewhile(lambda word: not word.startswith("#"), words))
 
 
 class Parser(argparse.ArgumentParser):

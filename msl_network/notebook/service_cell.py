@@ -12,7 +12,6 @@ import ast
 import contextlib
 import inspect
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +20,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 
 from ..escaping import escaped
 from ..service import Service
-from .parser import Helped, Parser
+from .parser import Helped, Parser, words_of
 from .served import serve
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class ServiceMagics(Magics):
     @cell_magic
     def service(self, line: str, cell: str) -> Any:  # noqa: D102 - its docstring is the help
         try:
-            args = self._parser.parse_args(shlex.split(line))
+            args = self._parser.parse_args(words_of(line))
         except ValueError as error:
             raise UsageError(f"%%service: {error}") from None
         except Helped:

@@ -107,7 +107,7 @@ class WidgetSteps(Steps):
 
         super().__init__(title, total)
         self._drawing = False
-        wide = ipywidgets.Layout(width="100%", height="1.2em")
+        wide = ipywidgets.Layout(width="auto", height="1.2em")
         self.text: Any = ipywidgets.HTML(self._steps_as_html())
         self.bar: Any = ipywidgets.IntProgress(max=total, bar_style="info", layout=wide)
         self.lines: Any = ipywidgets.HTML()

@@ -69,6 +69,8 @@ class Notebook:
             f"body[data-jp-theme-light={'false' if theme == 'dark' else 'true'}]",
             state="attached",
         )
+        # it lies over everything until the theme is there
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def run(self, index: int) -> None:
         """Start a cell, without waiting for it."""

@@ -166,7 +166,7 @@ def test_question_mark_behind_a_service(loaded):
 
 def test_log(loaded, manager):
     assert "Nothing has been logged yet" in loaded.run("%msl log 5").printed
-    assert "kept from DEBUG on" in loaded.run("%msl log debug").printed
+    assert "kept from DEBUG on" in loaded.run("%msl log debug  # it's kept").printed
     loaded.run(f"other = msl_network.connect(name='Other', **{manager.kwargs!r})")
     printed = loaded.run("%msl log 50").printed
     assert re.search(r"\[INFO\] msl_network.* connected to Manager\[.*\] as Other\[", printed)

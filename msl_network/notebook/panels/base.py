@@ -69,6 +69,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._copy = CopyButton()
         self._code = ipywidgets.HBox([self._line, self._copy])
         self._code.add_class("msl-line")
+        self._code.layout.display = "none"  # until there is a line
         self._set_title(title)
         super().__init__()
         self.add_class("msl-panel")
@@ -182,6 +183,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_code(self, line: str) -> None:
         self.code = line
+        self._code.layout.display = ""
         self._copy.text = line if len(line) <= LONGEST_LINE else ""
         shown = html.escape(bounded(line))
         self._line.value = f'<code class="msl-code" title="The same in Python">{shown}</code>'

@@ -34,6 +34,9 @@ NAME_LIMIT: Final = 200
 TICK: Final = 0.1
 """Seconds between two updates of what is under way, and of the items that come."""
 
+_COMMON: Final = ("set_logging_level", "shutdown_service")
+"""What is seldom what a person has come for."""
+
 SLOWING: Final = 1000
 """How many times longer than an update has to wait no browser has answered. A server keeps what it
 can't send: within a night some ten thousand updates, and not some hundred thousand."""
@@ -189,7 +192,7 @@ class CallPanel(Panel):
     def _state(self, link: Link) -> str:
         """The state of the link in words."""
         kind, words = self._watch.trouble(link) or ("ok", "linked")
-        return f"{ICONS[kind]} {words}"
+        return f"{ICONS[kind]}\N{NO-BREAK SPACE}{words}"
 
     def _renew_forms(self, before: dict[str, Any]) -> None:
         offers, method = self._offers, self.fields["method"]
@@ -199,8 +202,10 @@ class CallPanel(Panel):
             if name in offers:
                 self._make_form(name).take_over(old)
             close_all([old])
-        # what is called stands before what is only read
-        names = sorted(offers, key=lambda name: (not _is_method(offers[name]), name))
+        # what is called stands before what every Service has, and before what is only read
+        names = sorted(
+            offers, key=lambda name: (not _is_method(offers[name]), name in _COMMON, name)
+        )
         chosen = method.value
         # what a name shows is no other one, and nothing that a page can't have
         options = tuple((escaped(name[:NAME_LIMIT]), name) for name in names)

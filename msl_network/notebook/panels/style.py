@@ -116,6 +116,8 @@ STYLE = """<style>
   .msl-result-view .msl-statistics th { white-space: normal; overflow-wrap: normal;
     vertical-align: bottom; }
   .msl-statistics td { min-width: 4em; }
+  .msl-result-view table.msl-statistics { font-size: 0.85em; }
+  .msl-statistics :is(th, td) { padding-right: 8px; }
   .msl-head { display: none; }
   .msl-cells { grid-template-columns: 1fr; padding: 4px 0; }
   .msl-cells span[data-label]::before { content: attr(data-label) ": ";
@@ -130,7 +132,7 @@ STYLE = """<style>
 }
 .msl-log { display: flex; flex-direction: column-reverse; max-height: 20em; overflow: auto;
   border: 1px solid var(--jp-border-color2, #ccc); border-radius: 2px; padding: 0 8px; }
-.msl-panel .msl-log pre { max-height: none; overflow: visible; }
+.msl-panel .msl-log pre { max-height: none; overflow: visible; margin-bottom: auto; }
 .msl-panel .msl-form { display: grid; gap: 2px 8px; overflow: visible;
   grid-template-columns: repeat(auto-fill, minmax(min(18em, 100%), 1fr)); }
 .msl-panel .msl-form > * { min-width: 0 !important; }

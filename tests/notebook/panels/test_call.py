@@ -424,7 +424,7 @@ def test_another_version_of_the_service_comes_back(panels, manager, client):
     first.stop()
     wait_for(lambda: "the Service is away" in panel._title.value, "the state of the link")
     with Better().start_in_background(**manager.kwargs):
-        wait_for(lambda: "✓ linked" in panel._title.value, "the state of the link")
+        wait_for(lambda: "✓\N{NO-BREAK SPACE}linked" in panel._title.value, "the state of the link")
         assert panel.link.service_address != address
         assert address not in panel._title.value
         assert panel.link.service_address in panel._title.value
@@ -462,7 +462,7 @@ def test_a_lost_connection_is_told(panels):
         assert isinstance(panel.history[-1].outcome, ConnectionError)
         assert not panel.buttons["Call"].disabled
         with LocalManager(disable_tls=True, port=kwargs["port"]):
-            wait_for(lambda: "✓ linked" in panel._title.value, "the link")
+            wait_for(lambda: "✓\N{NO-BREAK SPACE}linked" in panel._title.value, "the link")
             panel.call().result(WAIT)
             assert panel.history[-1].error is None
     wait_for(lambda: "disconnected" in panel._title.value, "the end")

@@ -102,6 +102,19 @@ def test_the_manager_goes_away(panels):
     assert not panel.buttons["Connect"].disabled
 
 
+def test_the_manager_goes_away_while_it_waits_for_an_answer(panels):
+    with LocalManager(auth_login=True, users={"n.bohr": "copenhagen"}) as manager:
+        kwargs = manager.kwargs
+        del kwargs["username"], kwargs["password"]
+        panel = panels(ConnectPanel, **kwargs)
+        panel.connect()
+        wait_for(lambda: panel.question is not None, "the question")
+        manager.stop()
+        wait_for(lambda: panel.question is None, "the end of the question")
+        wait_for(lambda: not panel.buttons["Connect"].disabled, "the button")
+        assert "msl-error" in panel._status.value
+
+
 def test_a_changed_certificate_is_refused(panels, manager):
     with LocalManager() as other:
         kwargs = {**manager.kwargs, "cert_file": other.kwargs["cert_file"]}

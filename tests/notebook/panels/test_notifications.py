@@ -207,6 +207,22 @@ def test_closed_panel_leaves_nothing(link):
     wait_for(lambda: gc.collect() is not None and not any(one() for one in gone), "the end of it")
 
 
+def test_why_nothing_comes(panel, link, client):
+    link.emit(1)
+    says(panel, "Receiving what Oven emits")
+    client.disconnect()
+    says(panel, "Nothing comes: disconnected")
+
+
+def test_the_service_is_away(panels, client, manager):
+    with Oven().start_in_background(**manager.kwargs):
+        panel = panels(NotificationsPanel, client.link("Oven"))
+        says(panel, "Waiting for the first notification")
+    says(panel, "Nothing comes: the Service is away")
+    with Oven().start_in_background(**manager.kwargs):
+        says(panel, "Waiting for the first notification")
+
+
 @pytest.mark.kernel
 def test_panel_goes_on_while_a_cell_blocks(connected, link):
     connected.run("""

@@ -131,9 +131,9 @@ def test_who_is_linked_and_who_has_locked(panel, manager, client, instrument):
     )
     with connect(name="Marie", **manager.kwargs) as other:
         link = other.link("Instrument")
-        reads(panel, "Instrument", "Marie[", "1 of at most 2", "free")
+        reads(panel, "Instrument", "Marie[", "1 linked, at most 2", "free")
         row(panel, "Instrument").link.click()
-        reads(panel, "Instrument", "linked, in use", "you", "Marie[", "2 of at most 2", "free")
+        reads(panel, "Instrument", "linked, in use", "you", "Marie[", "2 linked, at most 2", "free")
         assert offered(panel._rows["Instrument"]) == ["Lock", "Lock shared", "Unlink"]
 
         panel._rows["Instrument"].lock.click()  # which needs the only link
