@@ -300,7 +300,7 @@ async def _why_not_connected(
             f"Make sure you trust the connection to {options.address} if you decide to do this."
         )
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return UntrustedCertificateError(f"{text}\n{await _changed_certificate(options)}")
+        return UntrustedCertificateError(f"{await _changed_certificate(options)}\n({text})")
     if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
         return ConnectionError(f"{text}\nTry setting disable_tls=True")
     text += f"\nCannot connect to {options.address}"
@@ -315,7 +315,10 @@ async def _changed_certificate(options: ConnectOptions) -> str:
     from . import cryptography
 
     path = options.cert_file or cryptography.certificate_path(options.host)
-    text = "Perhaps the Network Manager is using a new certificate.\n"
+    text = (
+        f"The certificate of {options.address} is not the one that is trusted. "
+        "Perhaps the Network Manager is using a new certificate.\n"
+    )
     with suppress(OSError, ValueError):
         pinned = cryptography.load_certificate(path)
         text += f"  trusted: {cryptography.describe(pinned)['SHA-256']}\n"

@@ -13,6 +13,12 @@ __all__ = ["exec_command", "run", "run_command", "start_process"]
 SHOWN = 20_000
 """Most characters of a command's output that are shown in an error."""
 
+SIGNALS = 5
+"""How often a command that is to end is told so."""
+
+SIGNAL_PAUSE = 0.5
+"""Seconds in which a command that has been told to end has ended, unless the signal was lost."""
+
 
 def exec_command(ssh_client: SSHClient, command: str, *, timeout: float = 10) -> list[str]:
     """Run a command on another computer.
@@ -130,7 +136,30 @@ async def start_process(
 
 
 def _end(process: asyncssh.SSHClientProcess[str]) -> None:
+    """Have a process end. If it has not, that takes some time, for which nobody waits."""
     if process.returncode is None:
+        try:
+            process.terminate()
+        except OSError:
+            pass  # the channel has gone
+        else:
+            ending = asyncio.create_task(_terminate(process))
+            _endings.add(ending)
+            ending.add_done_callback(_endings.discard)
+            return
+    process.close()
+
+
+async def _terminate(process: asyncssh.SSHClientProcess[str]) -> None:
+    # OpenSSH loses a signal that comes before the command has a process group of its own
+    for _ in range(SIGNALS):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SIGNAL_PAUSE):
+                await process.wait_closed()
+            break
         with contextlib.suppress(OSError):
             process.terminate()
     process.close()
+
+
+_endings: set[asyncio.Task[None]] = set()
