@@ -17,7 +17,7 @@ import logging, threading
 from random import random
 from msl_network import serial
 
-go_on = threading.Event()
+begun, go_on = threading.Event(), threading.Event()
 gain: float = 2.5
 count = 0
 
@@ -42,7 +42,9 @@ def fail():
     return _secret() / 0
 
 def wait():
-    return go_on.wait(20)
+    event = go_on  # of the cell as it is now: it is run again meanwhile
+    begun.set()
+    return event.wait(20)
 
 def _secret():
     return 1
@@ -103,7 +105,8 @@ def test_edited_and_run_again(served, network):
     link.acquire_lock()
     address = link.service_address
     waiting = link.wait(asynchronous=True)
-    kernel.run("old = go_on")
+    # a request that has not begun would rightly get what is new
+    assert kernel.run("old = go_on; begun.wait(20)").value is True
     again = METER.format(port=manager.port).replace("gain * channel", "-gain * channel")
     cell = kernel.run(again + "\ndef added(x):\n    return x\n")
     assert any("application/vnd.jupyter.widget-view+json" in bundle for bundle in cell.shown)
