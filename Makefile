@@ -51,7 +51,7 @@ demo: $(VENV)/.lab  ## the same way through without a browser
 test: $(VENV)/.tests $(OLD)/.made $(OLDEST)/.made  ## run every test
 	@tests/system-packages
 	@$(MAKE) --no-print-directory lint types
-	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-3} --dist loadscope $(TESTS)
+	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist loadscope $(TESTS)
 
 lint: $(VENV)/.tests  ## check the style
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . || \

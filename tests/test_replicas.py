@@ -94,6 +94,8 @@ def test_the_last_one_is_killed_and_what_is_safe_waits_for_the_next(start, clien
     for worker in workers:
         eventually(lambda: sum(w.ask("begun") for w in workers if w.process.poll() is None) == 1)
         worker.kill()
+    # until the Manager has noticed, the answer is another one
+    eventually(lambda: not client.identities()["services"])
     with pytest.raises(RemoteError, match="the 'Worker' Service is not connected to Manager"):
         link.serial_number()
     (third,) = start(1)

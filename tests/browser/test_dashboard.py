@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from msl_network.examples import Echo
 
+from ..laboratory import eventually
+
 pytestmark = pytest.mark.browser
 
 APP = Path(__file__).parents[2] / "notebooks" / "dashboard.ipynb"
@@ -102,8 +104,7 @@ def test_connect_and_call_with_the_mouse(dashboard):
     notifications = page.get_by_text("Notifications", exact=True)
     assert abs(call.bounding_box()["y"] - notifications.bounding_box()["y"]) < 20
     page.set_viewport_size({"width": 640, "height": 2400})
-    expect(notifications).to_be_visible()
-    assert notifications.bounding_box()["y"] > call.bounding_box()["y"] + 100
+    eventually(lambda: notifications.bounding_box()["y"] > call.bounding_box()["y"] + 100)
 
     button(page, "Disconnect").click()
     expect(page.get_by_text("Disconnected.")).to_be_visible()

@@ -137,7 +137,7 @@ def test_who_is_linked_and_who_has_locked(panel, manager, client, instrument):
         assert offered(panel._rows["Instrument"]) == ["Lock", "Lock shared", "Unlink"]
 
         panel._rows["Instrument"].lock.click()  # which needs the only link
-        says(panel, "Lock Instrument")
+        says(panel, "Lock Instrument: ")  # and not that it is about to
         assert "cannot acquire an exclusive lock, there are 2 links" in status(panel)
         assert panel.code == "link.acquire_lock()"
         panel._rows["Instrument"].lock_shared.click()
