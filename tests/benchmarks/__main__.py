@@ -7,36 +7,14 @@ the machine is doing hits both. Nothing is asserted: machines are shared and noi
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from . import slow_readers
-
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def wait_for_port(port: int, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SystemExit("the Manager did not start")
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise SystemExit("the Manager did not start in time")
+from . import instructions, slow_readers
+from .running import HERE, REPOSITORY, free_port, wait_for_port
 
 
 def run(python: str, package: str, count: int) -> dict[str, float]:
@@ -88,7 +66,16 @@ def main() -> None:
         action="store_true",
         help="measure instead what healthy Clients notice of 50 peers that do not read",
     )
+    parser.add_argument(
+        "--instructions",
+        nargs="*",
+        metavar="REVISION",
+        help="count instead the instructions of a call in each process, beside other revisions",
+    )
     args = parser.parse_args()
+    if args.instructions is not None:
+        instructions.main(args.instructions, args.count // 10)
+        return
     if args.slow_readers:
         slow_readers.main(args.rounds)
         return

@@ -28,6 +28,16 @@ if role == "service":
     sys.exit()
 
 count = int(sys.argv[4])
+
+if role == "caller":  # which calls as often as it is told, and no more
+    client = network.connect(**kwargs)
+    while "Echo" not in client.identities()["services"]:
+        time.sleep(0.1)
+    echo = client.link("Echo").echo
+    for i in range(count):
+        assert echo(i) == [i]
+    sys.exit()
+
 link = network.connect(**kwargs).link("Echo")
 for i in range(100):
     link.echo(i)
