@@ -15,10 +15,11 @@ import os
 import secrets
 import ssl
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -56,6 +57,8 @@ __all__ = [
 ]
 
 _LOGGER = logging.getLogger(__package__)
+
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME
 
 CLOCK_SKEW = dt.timedelta(days=1)
 """How long before it is made a certificate begins to be valid."""
@@ -95,7 +98,8 @@ def generate_key(
         case "DSA":
             key = dsa.generate_private_key(size)
         case "ECC":
-            key = ec.generate_private_key(_curve(curve))
+            with _what_is_supported():
+                key = ec.generate_private_key(_curve(curve))
         case other:
             raise ValueError(f"The encryption algorithm must be RSA, DSA or ECC. Got {other}")
     encryption = (
@@ -205,7 +209,8 @@ def generate_certificate(
         wanted.append(_names_of_this_computer())
     for extension in wanted:
         builder = builder.add_extension(extension, critical=False)
-    data = builder.sign(key, hashing).public_bytes(serialization.Encoding.PEM)
+    with _what_is_supported():
+        data = builder.sign(key, hashing).public_bytes(serialization.Encoding.PEM)
     saved = _write(get_default_cert_path() if path is None else path, data)
     _LOGGER.debug("created self-signed certificate %s", saved)
     return saved
@@ -298,6 +303,9 @@ def save_certificate(pem: bytes, host: str) -> str:
 def client_context(cert_file: str | os.PathLike[str]) -> ssl.SSLContext:
     """Make the context of a client that trusts one certificate and nothing else.
 
+    When it is trusted has been decided before, so a clock that is behind is no reason to refuse it.
+    One that has expired is refused.
+
     Args:
         cert_file: The path of the certificate, in PEM format.
 
@@ -316,6 +324,18 @@ def client_context(cert_file: str | os.PathLike[str]) -> ssl.SSLContext:
         raise ssl.SSLError(
             error.errno, f"There is no certificate in PEM format in {os.fspath(cert_file)!r}"
         ) from error
+    except OSError as error:
+        error.filename = os.fspath(cert_file)  # which Python leaves out
+        raise
+    if _begins(cert_file) > dt.datetime.now(dt.UTC):
+        # what was trusted in the past can't begin in the future: it is a computer without a clock
+        # of its own, as a Raspberry Pi is, that has not been told the time yet
+        context.verify_flags |= _NO_CHECK_TIME
+        _LOGGER.warning(
+            "the clock of this computer is wrong: it is %s, before the certificate %s is valid",
+            f"{dt.datetime.now():%Y-%m-%d %H:%M}",
+            os.fspath(cert_file),
+        )
     return context
 
 
@@ -425,7 +445,7 @@ def _write(path: str | os.PathLike[str], data: bytes, *, private: bool = False) 
     path = os.path.expanduser(path)
     target = os.path.realpath(path)
     temporary = f"{target}.{secrets.token_hex(4)}.tmp"
-    mode = 0o600 if private else 0o666
+    mode = 0o600 if private else 0o644
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
@@ -437,6 +457,22 @@ def _write(path: str | os.PathLike[str], data: bytes, *, private: bool = False) 
             os.remove(temporary)
         raise
     return path
+
+
+def _begins(cert_file: str | os.PathLike[str]) -> dt.datetime:
+    """From when on all certificates in a file are valid."""
+    with open(cert_file, "rb") as file, contextlib.suppress(ValueError):
+        found = x509.load_pem_x509_certificates(file.read())
+        return max(certificate.not_valid_before_utc for certificate in found)
+    return dt.datetime.min.replace(tzinfo=dt.UTC)  # in a format that OpenSSL alone can read
+
+
+@contextlib.contextmanager
+def _what_is_supported() -> Iterator[None]:
+    try:
+        yield
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from None
 
 
 def _default_name() -> x509.Name:

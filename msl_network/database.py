@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
@@ -25,6 +25,10 @@ BUSY_TIMEOUT = 60.0
 UPGRADE_TIMEOUT = 0.5
 """Seconds to wait for a locked database when the key of a user who has just logged in is to be
 replaced: the user waits for it, and the next login will do as well."""
+
+# by name: a later version may have columns that this one does not know
+_RECORD = "pid, datetime, ip_address, domain, port, message"
+_USER = "pid, username, key, salt, is_admin"
 
 ConnectionRecord: TypeAlias = tuple[int, str | datetime, str, str, int, str]
 UserRecord: TypeAlias = tuple[int, str, bytes, bytes, int]
@@ -199,13 +203,24 @@ class ConnectionsTable(Database):
             when: The local time at which it happened; None for now.
         """
         self._change(
-            "INSERT INTO connections VALUES(NULL, ?, ?, ?, ?, ?);",
+            f"INSERT INTO connections({_RECORD}) VALUES(NULL, ?, ?, ?, ?, ?);",
             (when or datetime.now()).isoformat(timespec="seconds"),
             peer.ip_address,
             escaped(peer.domain),
             peer.port,
             escaped(message),
         )
+
+    def last_message(self, port: int, beginning: str) -> str | None:
+        """The last message with a beginning that was recorded of a port; None without one."""
+        rows = self._rows(
+            "SELECT message FROM connections WHERE port = ? AND substr(message, 1, ?) = ? "
+            "ORDER BY pid DESC LIMIT 1;",
+            port,
+            len(beginning),
+            beginning,
+        )
+        return rows[0][0] if rows else None
 
     def prune(self, most: int) -> int:
         """Remove some of the oldest records, if there are more than a number of them.
@@ -226,13 +241,15 @@ class ConnectionsTable(Database):
         )
 
     def connections(
-        self, *, start: datetime | str | None = None, end: datetime | str | None = None
+        self, *, start: date | str | None = None, end: date | str | None = None
     ) -> list[ConnectionRecord]:
         """Read the records, those of a span of time or all.
 
+        Times are those of this computer's clock, unless they say their zone.
+
         Args:
-            start: The earliest time, inclusive: a `datetime`, or text in ISO 8601
-                (`2024-05-17` or `2024-05-17T13:45:00`).
+            start: The earliest time, inclusive: a `datetime`, a `date`, or text in ISO 8601
+                (`2024-05-17`, `2024-05-17T13:45:00` or `2024-05-17T13:45Z`).
             end: The latest time, inclusive. A date without a time means the end of that day.
 
         Returns:
@@ -243,7 +260,7 @@ class ConnectionsTable(Database):
         """
         # Databases from before 1.0 have a space between date and time.
         rows = self._rows(
-            "SELECT * FROM connections "
+            f"SELECT {_RECORD} FROM connections "  # noqa: S608
             "WHERE replace(datetime, ' ', 'T') BETWEEN ? AND ? ORDER BY pid;",
             "" if start is None else _timestamp(start),
             "~" if end is None else _timestamp(end, last=True),
@@ -269,13 +286,14 @@ class HostnamesTable(Database):
     _SCHEMA = (
         "CREATE TABLE IF NOT EXISTS auth_hostnames (hostname TEXT NOT NULL, UNIQUE(hostname));"
     )
+    _INSERT = "INSERT OR IGNORE INTO auth_hostnames(hostname) VALUES(?);"
 
     def __init__(self, *, database: str | os.PathLike[str] | None = None, **kwargs: Any) -> None:
         super().__init__(database, **kwargs)
         if not self.hostnames():
             aliases = ((alias,) for alias in constants.LOCALHOST_ALIASES)
             with self._connection:
-                self._cursor.executemany("INSERT OR IGNORE INTO auth_hostnames VALUES(?);", aliases)
+                self._cursor.executemany(self._INSERT, aliases)
 
     def insert(self, hostname: str) -> None:
         """Trust a host; one that is trusted already is left as it is.
@@ -285,7 +303,7 @@ class HostnamesTable(Database):
         """
         if has_controls(hostname):
             raise ValueError(f"There are control characters in the hostname {hostname!r}")
-        self._change("INSERT OR IGNORE INTO auth_hostnames VALUES(?);", hostname)
+        self._change(self._INSERT, hostname)
 
     def delete(self, hostname: str) -> None:
         """Trust a host no longer.
@@ -339,7 +357,7 @@ class UsersTable(Database):
         key, salt = _protect(username, password)
         try:
             self._change(
-                "INSERT INTO auth_users VALUES(NULL, ?, ?, ?, ?);",
+                f"INSERT INTO auth_users({_USER}) VALUES(NULL, ?, ?, ?, ?);",
                 username,
                 key,
                 salt,
@@ -390,13 +408,13 @@ class UsersTable(Database):
 
     def get_user(self, username: str) -> UserRecord | None:
         """The record of a user: pid, username, key, salt and is_admin; None without one."""
-        self.execute("SELECT * FROM auth_users WHERE username = ?;", (username,))
+        self.execute(f"SELECT {_USER} FROM auth_users WHERE username = ?;", (username,))  # noqa: S608
         user: UserRecord | None = self._cursor.fetchone()
         return user
 
     def records(self) -> list[UserRecord]:
         """The records of all users: pid, username, key, salt and is_admin of each."""
-        return self._rows("SELECT * FROM auth_users ORDER BY pid;")
+        return self._rows(f"SELECT {_USER} FROM auth_users ORDER BY pid;")  # noqa: S608
 
     def usernames(self) -> list[str]:
         """The names of all users, sorted."""
@@ -477,12 +495,24 @@ def _protect(username: str, password: str | None) -> tuple[bytes, bytes]:
     return passwords.protect(password)
 
 
-def _timestamp(moment: datetime | str, *, last: bool = False) -> str:
+def _timestamp(moment: date | str, *, last: bool = False) -> str:
     """Write a moment as the column has it: local time, in ISO 8601, to the second."""
-    date_only = isinstance(moment, str) and len(moment) == len("yyyy-mm-dd")
-    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    if when.tzinfo is not None:
-        when = when.astimezone().replace(tzinfo=None)
-    if date_only and last:
-        when = when.replace(hour=23, minute=59, second=59)
-    return when.isoformat(timespec="seconds")
+    if isinstance(moment, str):
+        with contextlib.suppress(ValueError):
+            moment = date.fromisoformat(moment)
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    elif not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time(23, 59, 59) if last else time())
+    if moment.tzinfo is not None:
+        moment = _local(moment, last)
+    return moment.isoformat(timespec="seconds")
+
+
+def _local(moment: datetime, last: bool) -> datetime:
+    # In the hour that clocks show twice, the column does not tell which of the two it was: both are
+    # within the span, rather than neither.
+    near = moment + timedelta(hours=-1 if last else 1)
+    zones = (at.astimezone().tzinfo for at in (moment, near))
+    shown = [moment.astimezone(zone).replace(tzinfo=None) for zone in zones]
+    return max(shown) if last else min(shown)

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TextIO
 
 from . import constants
 from .escaping import escaped
@@ -74,6 +75,20 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+class _Terminal(logging.StreamHandler[TextIO]):
+    """Standard output, which can end (`| head`, a connection that is lost) before the Manager."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the line with the letters that there are: a file on Windows has few of them."""
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        return super().format(record).encode(encoding, "backslashreplace").decode(encoding)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing where nobody listens: all is in the file, too."""
+        if not isinstance(sys.exception(), OSError | ValueError):
+            super().handleError(record)
+
+
 @contextlib.contextmanager
 def logging_to(log_file: str | None, log_format: str = "text") -> Iterator[str]:
     """Write this package's log to a file and to standard output.
@@ -102,7 +117,7 @@ def logging_to(log_file: str | None, log_format: str = "text") -> Iterator[str]:
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(JSONFormatter() if log_format == "json" else TextFormatter("%(levelname)-8s"))
-    terminal = logging.StreamHandler(sys.stdout)
+    terminal = _Terminal(sys.stdout)
     terminal.setFormatter(TextFormatter("%(levelname)-5s"))
     level = logger.level
     for handler in (file, terminal):

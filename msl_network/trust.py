@@ -3,6 +3,7 @@
 The files are in OpenSSH's format, so `ssh`, `ssh-keygen -F` and `ssh-keygen -R` work on them too.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -126,7 +127,8 @@ def add_host_key(
     file = constants.ensure_parent(path or constants.KNOWN_HOSTS, private=True)
     public = key.export_public_key("openssh").decode("ascii").split()
     line = f"{host_pattern(host, port)} {public[0]} {public[1]}\n"
-    descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(file, flags, 0o600)
     try:
         size = os.fstat(descriptor).st_size
         if size:
@@ -134,7 +136,10 @@ def add_host_key(
             if os.read(descriptor, 1) != b"\n":
                 line = "\n" + line
         # one write in append mode: two processes that add a line don't mix them
-        os.write(descriptor, line.encode())
+        data = line.encode()
+        if os.write(descriptor, data) < len(data):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
     finally:
         os.close(descriptor)
     return file

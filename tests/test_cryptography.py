@@ -9,6 +9,7 @@ import ssl
 import stat
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from msl_network import constants, cryptography
+from msl_network import LocalManager, connect, constants, cryptography
+from msl_network.device import UntrustedCertificateError
 
 # 1.x made this certificate, for a computer that is called vm.
 CERTIFICATE_OF_1X = b"""\
@@ -235,6 +237,18 @@ def test_nobody_else_can_read_a_key_for_a_moment(tmp_path, monkeypatch):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_nobody_else_says_which_certificates_are_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "CERT_DIR", str(tmp_path / "a" / "network" / "certs"))
+    before = os.umask(0)
+    try:
+        path = Path(cryptography.save_certificate(b"", "labpc"))
+    finally:
+        os.umask(before)
+    places = (path, path.parent, path.parent.parent, path.parent.parent.parent)
+    assert [stat.S_IMODE(place.stat().st_mode) & 0o022 for place in places] == [0, 0, 0, 0]
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = cryptography.generate_key(path=tmp_path / "k", algorithm="ECC")
     before = (tmp_path / "k").read_bytes()
@@ -315,6 +329,30 @@ def test_certificate_made_on_29_february(start, years, end):
 def test_years_that_cannot_be(tmp_path, years):
     with pytest.raises(ValueError, match="positive number of years"):
         make(tmp_path, years_valid=years)
+
+
+def test_hash_algorithm_that_cannot_sign(tmp_path):
+    key = cryptography.generate_key(path=tmp_path / "k", algorithm="ECC")
+    with pytest.raises(ValueError, match='"md5" not supported'):
+        cryptography.generate_certificate(path=tmp_path / "c", key_path=key, algorithm="MD5")
+
+
+@pytest.mark.parametrize(
+    ("begins", "text"), [(400, None), (-400, "has expired, or the clock of this computer is wrong")]
+)
+def test_clock_that_is_wrong(tmp_path, monkeypatch, caplog, begins, text):
+    # what a computer that is behind by 400 days sees; and one that is ahead, or comes too late
+    monkeypatch.setattr(cryptography, "CLOCK_SKEW", dt.timedelta(days=-begins))
+    key = cryptography.generate_key(path=tmp_path / "k", algorithm="ECC")
+    cert = cryptography.generate_certificate(path=tmp_path / "c", key_path=key, years_valid=1)
+    with LocalManager(cert_file=cert, key_file=key) as manager:
+        if text is None:
+            connect(**manager.kwargs).disconnect()
+            assert "the clock of this computer is wrong" in caplog.text
+        else:
+            assert "has expired on" in caplog.text
+            with pytest.raises(UntrustedCertificateError, match=text):
+                connect(**manager.kwargs)
 
 
 def test_hash_algorithms(tmp_path):
@@ -487,7 +525,7 @@ def test_client_file_that_is_not_a_certificate(tmp_path):
     path.write_text("nothing")
     with pytest.raises(ssl.SSLError, match=r"There is no certificate in PEM format in '.*c\.crt'"):
         cryptography.client_context(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"none\.crt"):
         cryptography.client_context(tmp_path / "none.crt")
 
 

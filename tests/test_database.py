@@ -5,7 +5,8 @@ import sqlite3
 import stat
 import sys
 import threading
-from datetime import datetime, timedelta, timezone
+import time
+from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -119,6 +120,48 @@ def test_connections_since_a_time_with_a_zone(tmp_path):
         ago = datetime.now(zone) - timedelta(minutes=1)
         assert len(table.connections(start=ago)) == 1
         assert table.connections(end=ago.isoformat()) == []
+
+
+@pytest.mark.parametrize("day", ["2024-05-17", "20240517", "2024-W20-5", date(2024, 5, 17)])
+def test_a_day_is_the_whole_of_it(old, day):
+    with ConnectionsTable(database=old) as table:
+        records = table.connections(start=day, end=day)
+        assert [row[5] for row in records] == ["noon", "night"]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows can't change the zone of a process")
+def test_hour_that_clocks_show_twice(monkeypatch):
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    try:
+        with ConnectionsTable(database=":memory:") as table:
+            # at 3:00 in the night of 25 October 2026 it is 2:00 once more
+            for hours in (2, 1, 0):
+                when = datetime(2026, 10, 25, 2, 10, tzinfo=UTC) - timedelta(hours=hours)
+                table.insert(PEER, f"{hours}", when.astimezone().replace(tzinfo=None))
+            ago = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+            assert [row[5] for row in table.connections(start=ago)] == ["2", "1", "0"]
+            assert [row[5] for row in table.connections(start=ago + timedelta(hours=1))] == ["0"]
+            assert [row[5] for row in table.connections(end=ago)] == ["2", "1"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_columns_of_a_later_version_are_left_alone(old):
+    with Database(old) as database:
+        for name in ("connections", "auth_hostnames", "auth_users"):
+            database.execute(f"ALTER TABLE {name} ADD COLUMN more TEXT DEFAULT 'x';")
+    with ConnectionsTable(database=old) as table:
+        table.insert(PEER, "now")
+        assert {len(row) for row in table.connections()} == {6}
+    with HostnamesTable(database=old) as hostnames:
+        hostnames.insert("pi")
+        assert hostnames.hostnames() == ["labpc", "pi"]
+    with UsersTable(database=old) as users:
+        users.insert("l.meitner", "secret", True)
+        assert users.is_password_valid("l.meitner", "secret")
+        assert len(users.get_user("l.meitner")) == 5
 
 
 def test_time_that_is_none(old):

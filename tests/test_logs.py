@@ -92,6 +92,19 @@ def test_json_is_one_object_in_a_line(written, capsys):
     assert " [WARN" in capsys.readouterr().out
 
 
+def test_terminal_that_has_few_letters_or_has_gone(tmp_path, monkeypatch, capsys):
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", write_through=True)
+    monkeypatch.setattr(sys, "stdout", narrow)
+    with logs.logging_to(str(tmp_path / "log")):
+        logging.getLogger("msl_network.test").warning("Ω is 5 °C")
+        assert narrow.buffer.getvalue().decode("cp1252").rstrip().endswith("\\u03a9 is 5 °C")
+        narrow.close()
+        logging.getLogger("msl_network.test").warning("nobody listens")
+    assert capsys.readouterr().err == ""
+    kept = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert [line.rpartition(" - ")[2] for line in kept] == ["Ω is 5 °C", "nobody listens"]
+
+
 def test_format_that_does_not_exist(tmp_path):
     with (
         pytest.raises(ValueError, match="must be text or json, not 'xml'"),

@@ -1,10 +1,13 @@
 """The command `msl-network`.
 
-Each command is a module that has `add_parser`, and `execute`, which returns the exit status: 0,
-or 1 when it printed an error. What a command needs is imported when it runs.
+Each command is a module that has `add_parser`, and `execute`, which returns the exit status: 0, or
+1 when it could not do all that it was asked for. What is wrong is raised, or printed to standard
+error. What a command needs is imported when it runs.
 """
 
 import argparse
+import io
+import os
 import sys
 from typing import NoReturn
 
@@ -45,10 +48,33 @@ def main(*args: str) -> NoReturn:
         SystemExit: Always.
     """
     words = list(args) or sys.argv[1:] or ["--help"]
-    options = configure_parser().parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        # a name that this terminal, or a file on Windows, has no letters for is shown all the same
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
+        options = configure_parser().parse_args(words)
         status = options.func(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        print()
+        print(file=sys.stderr)
         status = 130  # what a shell expects of a command that was interrupted
+    except BrokenPipeError:
+        # `| head` has seen enough, and Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except Exception as error:
+        if not _is_for_the_person(error):
+            raise
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        status = 1
     sys.exit(status)
+
+
+def _is_for_the_person(error: Exception) -> bool:
+    from sqlite3 import Error
+
+    # TypeError: a private key is encrypted and there is no password, or the other way round
+    kinds = (OSError, ValueError, OverflowError, NotImplementedError, TypeError, Error)
+    return isinstance(error, kinds)

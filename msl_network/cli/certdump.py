@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from typing import Any
 
 from .. import constants
@@ -12,6 +13,7 @@ _HELP = "Show what is written in a certificate."
 
 _EPILOG = """\
 examples:
+  msl-network certdump
   msl-network certdump cert.pem
   msl-network certdump cert.pem --out details.txt
 
@@ -26,7 +28,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         description=f"{_HELP}\n\nOpenSSL does it with: openssl x509 -in cert.pem -text -noout",
         epilog=_EPILOG,
     )
-    parser.add_argument("certfile", help="The path of a certificate in PEM format.")
+    parser.add_argument(
+        "certfile",
+        nargs="?",
+        help="The path of a certificate in PEM format (default: that of this\n"
+        "computer, which a Manager shows).",
+    )
     parser.add_argument("-o", "--out", help="The path of a file to write to, rather than print.")
     parser.set_defaults(func=execute)
     return parser
@@ -34,20 +41,17 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def execute(args: argparse.Namespace) -> int:
     """Run the command."""
-    from ..cryptography import get_metadata_as_string, load_certificate
+    from ..cryptography import get_default_cert_path, get_metadata_as_string, load_certificate
 
-    if not os.path.isfile(args.certfile):
-        print(f"Cannot find {args.certfile}")
+    path = args.certfile or get_default_cert_path()
+    if not os.path.isfile(path):
+        print(f"Cannot find {path}", file=sys.stderr)
         return 1
-    try:
-        details = get_metadata_as_string(load_certificate(args.certfile))
-        if args.out is None:
-            print(details)
-        else:
-            text = f"Certificate details for {args.certfile}\n{details}"
-            constants.ensure_parent(args.out).write_text(text, encoding="utf-8")
-            print(f"Dumped the certificate details to {args.out}")
-    except (OSError, ValueError, NotImplementedError) as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
+    details = get_metadata_as_string(load_certificate(path))
+    if args.out is None:
+        print(details)
+    else:
+        text = f"Certificate details for {path}\n{details}"
+        constants.ensure_parent(args.out).write_text(text, encoding="utf-8")
+        print(f"Dumped the certificate details to {args.out}")
     return 0

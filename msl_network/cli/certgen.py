@@ -5,7 +5,8 @@ import math
 from typing import Any
 
 from .. import constants
-from .secret import add_password, read_secret
+from ..secret import read_secret
+from .secret import add_password
 
 __all__ = ["add_parser", "execute"]
 
@@ -75,19 +76,14 @@ def execute(args: argparse.Namespace) -> int:
     except ValueError:
         years = math.nan
     if not 0 < years < math.inf:
-        print("ValueError: The --years-valid value must be a positive number")
-        return 1
-    try:
-        path = cryptography.generate_certificate(
-            path=args.out,
-            key_path=args.key_file,
-            key_password=read_secret(args.key_file_password, "key password"),
-            algorithm=args.algorithm,
-            years_valid=years,
-        )
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
+        raise ValueError("The --years-valid value must be a positive number")
+    path = cryptography.generate_certificate(
+        path=args.out,
+        key_path=args.key_file,
+        key_password=read_secret(args.key_file_password, "key password", print),
+        algorithm=args.algorithm,
+        years_valid=years,
+    )
     print(f"Created the self-signed certificate {path!r}")
     if args.show:
         print()

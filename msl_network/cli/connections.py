@@ -4,8 +4,7 @@ import argparse
 import json
 import os
 import re
-import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 __all__ = ["add_parser", "execute"]
@@ -20,6 +19,7 @@ examples:
   msl-network connections --last 7d --json
   msl-network connections --database manager.sqlite3"""
 
+_COLUMNS = ("pid", "datetime", "ip_address", "domain", "port", "message")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -28,7 +28,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "connections", help=_HELP, description=_HELP, epilog=_EPILOG
     )
-    parser.add_argument("-s", "--start", help="The earliest time: a date, or a date and a time.")
+    parser.add_argument(
+        "-s",
+        "--start",
+        help="The earliest time: a date, or a date and a time. It is of this\n"
+        "computer's clock, unless it has a zone (Z, +12:00).",
+    )
     parser.add_argument(
         "-e",
         "--end",
@@ -49,28 +54,16 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def execute(args: argparse.Namespace) -> int:
     """Run the command."""
-    import sqlite3
-
     from ..database import ConnectionsTable
 
-    try:
-        start = args.start if args.last is None else _ago(args.last, args.start)
-        if args.database and not os.path.isfile(os.path.expanduser(args.database)):
-            # it would be made, and look as if nothing had happened
-            raise FileNotFoundError(f"There is no database {args.database}")
-        with ConnectionsTable(database=args.database) as table:
-            records = table.connections(start=start, end=args.end)
-            names = table.column_names(table.NAME)
-    except (OSError, ValueError, OverflowError, sqlite3.Error) as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
-    try:
-        for record in records:
-            print(json.dumps(dict(zip(names, record, strict=True))) if args.json else _line(record))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # `| head` has seen enough, and Python would complain once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    start = args.start if args.last is None else _ago(args.last, args.start)
+    if args.database and not os.path.isfile(os.path.expanduser(args.database)):
+        # it would be made, and look as if nothing had happened
+        raise FileNotFoundError(f"There is no database {args.database}")
+    with ConnectionsTable(database=args.database) as table:
+        records = table.connections(start=start, end=args.end)
+    for record in records:
+        print(json.dumps(dict(zip(_COLUMNS, record, strict=True))) if args.json else _line(record))
     return 0
 
 
@@ -80,7 +73,7 @@ def _ago(span: str, start: str | None) -> datetime:
         raise ValueError(f"--last needs a number of minutes, hours or days, as 24h, not {span!r}")
     if start is not None:
         raise ValueError("Give either --start or --last")
-    return datetime.now() - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _line(record: Any) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ def execute(args: argparse.Namespace) -> int:
     """Run the command."""
     say = _silent if args.quiet else print
     if not (args.all or args.certs or args.database or args.keys or args.logs):
-        say("You must specify what you want to delete, for example")
-        say("  msl-network delete --keys")
+        print("You must specify what you want to delete, for example", file=sys.stderr)
+        print("  msl-network delete --keys", file=sys.stderr)
         return 1
     root = args.root or constants.HOME_DIR
     if not os.path.isdir(root):
-        say(f"The {root!r} directory does not exist")
+        print(f"The {root!r} directory does not exist", file=sys.stderr)
         return 1
 
     failed = False
@@ -64,7 +65,7 @@ def execute(args: argparse.Namespace) -> int:
                 say(f"[Deleted] {file}")
             except OSError as error:
                 failed = True
-                say(f"[OSError] {error} -- Cannot delete {file}")
+                print(f"[OSError] {error} -- Cannot delete {file}", file=sys.stderr)
 
     def delete_file(file: Path, name: str) -> None:
         say(f"\nThe following {name} will be deleted:")
@@ -73,7 +74,10 @@ def execute(args: argparse.Namespace) -> int:
 
     def delete_folder(name: str, suffix: str, what: str) -> None:
         say(f"\nSearching for {what}s ... ", end="")
-        files = [file for file in Path(root, name).rglob(f"*{suffix}") if file.is_file()]
+        # with what a program left that was killed while it wrote one
+        patterns = (f"*{suffix}", f"*{suffix}.*.tmp")
+        found = (file for pattern in patterns for file in Path(root, name).rglob(pattern))
+        files = [file for file in found if file.is_file()]
         if not files:
             say(f"no {what}s found")
             return

@@ -1,6 +1,7 @@
 """The command `hostname`: look after the hosts that a Manager trusts."""
 
 import argparse
+import sys
 from typing import Any
 
 __all__ = ["add_parser", "execute"]
@@ -38,16 +39,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def execute(args: argparse.Namespace) -> int:
     """Run the command."""
-    import sqlite3
-
     from ..database import HostnamesTable
 
-    try:
-        with HostnamesTable(database=args.database) as table:
-            return _act(table, args.action, args.names)
-    except (OSError, sqlite3.Error) as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
+    with HostnamesTable(database=args.database) as table:
+        return _act(table, args.action, args.names)
 
 
 def _act(table: Any, action: str, names: list[str]) -> int:
@@ -59,7 +54,7 @@ def _act(table: Any, action: str, names: list[str]) -> int:
     adds = action in ("insert", "add")
     done = f"{action}ed" if adds else f"{action}d"
     if not names:
-        print(f"No hostnames were {done}")
+        print(f"No hostnames were {done}", file=sys.stderr)
         return 1
     status = 0
     for name in names:
@@ -67,7 +62,7 @@ def _act(table: Any, action: str, names: list[str]) -> int:
             (table.insert if adds else table.delete)(name)
         except ValueError as error:
             known = f"Cannot {action} {name!r}. This hostname is not in the table."
-            print(error if adds else known)
+            print(error if adds else known, file=sys.stderr)
             status = 1
         else:
             print(f"{done.title()} {name}")

@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from .secret import add_password, read_secret
+from ..secret import read_secret
+from .secret import add_password
 
 __all__ = ["add_parser", "execute"]
 
@@ -68,18 +69,13 @@ def execute(args: argparse.Namespace) -> int:
     except ValueError:
         size = 0
     if size <= 0:
-        print("ValueError: The --size value must be a positive integer")
-        return 1
-    try:
-        path = generate_key(
-            path=args.out,
-            algorithm=args.algorithm,
-            password=read_secret(args.password, "key password"),
-            size=size,
-            curve=args.curve,
-        )
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
+        raise ValueError("The --size value must be a positive integer")
+    path = generate_key(
+        path=args.out,
+        algorithm=args.algorithm,
+        password=read_secret(args.password, "key password", print),
+        size=size,
+        curve=args.curve,
+    )
     print(f"Created private {args.algorithm.upper()} key {path!r}")
     return 0

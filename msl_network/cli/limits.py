@@ -16,6 +16,11 @@ _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 _OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("message_limit", "SIZE", "The largest message; twice as much may wait for one device."),
+    (
+        "memory_limit",
+        "SIZE",
+        "What is held of all messages together. The device with the most of\nthem makes way.",
+    ),
     ("handshake_limit", "SIZE", "The largest message of a device that is not known yet."),
     ("handshake_timeout", "SECONDS", "How long a device, or a person, has to authenticate."),
     (
@@ -76,6 +81,7 @@ def read_limits(options: dict[str, Any]) -> "Limits":
     # what goes with one that has been changed
     if "message_limit" in chosen:
         chosen["outgoing_limit"] = 2 * chosen["message_limit"]
+        chosen.setdefault("memory_limit", max(constants.MEMORY_LIMIT, 2 * chosen["outgoing_limit"]))
     if "requests_per_service" in chosen:
         chosen["outgoing_lines"] = 2 * chosen["requests_per_service"]
     return Limits(**chosen)

@@ -111,12 +111,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def execute(args: argparse.Namespace) -> int:
     """Run the command, until the Manager is shut down."""
     from ..manager import run_forever
-    from ..manager.running import report
 
     options = {name: value for name, value in vars(args).items() if name not in ("cmd", "func")}
-    try:
-        limits = read_limits(options)
-    except ValueError as error:
-        report(f"ValueError: {error}")
-        return 1
+    limits = read_limits(options)
     return run_forever(**options, limits=limits)

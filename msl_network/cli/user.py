@@ -4,7 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .secret import add_password, read_secret
+from ..secret import read_secret
+from .secret import add_password
 
 if TYPE_CHECKING:
     from ..database import UsersTable
@@ -26,6 +27,9 @@ examples:
 
   # an administrator, whose password is the first line of a file
   msl-network user add m.curie --admin --password secret.txt
+
+  # asks for a new password, of a user who is no administrator
+  msl-network user update n.bohr --password
 
   # make an administrator of a user, and a user of an administrator
   msl-network user update n.bohr --admin
@@ -57,28 +61,29 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "-d", "--database", help="The path of the database (default: that of this computer)."
     )
-    add_password(parser, "-p", "--password", "The password of the user, which may have spaces.")
+    add_password(
+        parser,
+        "-p",
+        "--password",
+        "The password of the user, which may have spaces. It is asked for if\n"
+        "the option has no word, and for a new user without the option.",
+        asks=True,
+    )
     parser.set_defaults(func=execute)
     return parser
 
 
 def execute(args: argparse.Namespace) -> int:
     """Run the command."""
-    import sqlite3
-
     from ..database import UsersTable
 
-    try:
-        with UsersTable(database=args.database) as table:
-            if args.action == "list":
-                _print_users(table)
-            elif args.username is None:
-                raise ValueError(f"You must specify a username to {args.action}")
-            else:
-                _change(table, args)
-    except (OSError, ValueError, sqlite3.Error) as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
+    with UsersTable(database=args.database) as table:
+        if args.action == "list":
+            _print_users(table)
+        elif args.username is None:
+            raise ValueError(f"You must specify a username to {args.action}")
+        else:
+            _change(table, args)
     return 0
 
 
@@ -97,15 +102,21 @@ def _print_users(table: "UsersTable") -> None:
 
 def _change(table: "UsersTable", args: argparse.Namespace) -> None:
     name = args.username
-    password = read_secret(args.password, "password")
-    if args.action in ("insert", "add"):
-        if password is None and sys.stdin is not None and sys.stdin.isatty():
-            password = _ask_password(name)
+    adds = args.action in ("insert", "add")
+    if args.password == [] or (adds and args.password is None):
+        password: str | None = _ask_password(name)
+    else:
+        password = read_secret(args.password, "password", print)
+    if adds:
         table.insert(name, password, args.admin)
         print(f"{name} has been {args.action}ed")
     elif args.action == "update":
+        was_admin = table.is_admin(name)
         table.update(name, password=password, is_admin=args.admin)
-        print(f"Updated {name}")
+        changes = [] if password is None else ["has a new password"]
+        if was_admin != args.admin:
+            changes.append("is an administrator now" if args.admin else "is no administrator now")
+        print(f"Updated {name}" + (f": {', '.join(changes)}" if changes else ""))
     else:
         if not table.is_user_registered(name):
             raise ValueError(f"Cannot {args.action} {name!r}. This user is not in the table.")
@@ -116,6 +127,8 @@ def _change(table: "UsersTable", args: argparse.Namespace) -> None:
 def _ask_password(name: str) -> str:
     import getpass
 
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ValueError(f"You must specify a password for {name!r}")
     try:
         password = getpass.getpass(f"Password for {name}: ")
         again = getpass.getpass("The same again: ")

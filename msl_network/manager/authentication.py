@@ -19,6 +19,7 @@ from ..constants import (
     LOGIN_DELAY_MAX,
     LOGIN_FORGET,
     LOGIN_REMEMBERED,
+    LOGINS_FAILED,
     LOGINS_REMEMBERED,
 )
 from ..database import UserRecord, UsersTable
@@ -51,11 +52,15 @@ def same_password(given: object, expected: str) -> bool:
 _SEVERAL = object()
 
 
+def _kept(username: object) -> bytes | None:
+    return _digest(username) if isinstance(username, str) else None
+
+
 @dataclass(slots=True)
 class _Failures:
     count: int
     last: float
-    username: object = None  # whose they are; _SEVERAL, if they are of more than one user
+    username: object = None  # whose they are, as a digest; _SEVERAL, if of more than one user
 
 
 class Brake:
@@ -65,6 +70,7 @@ class Brake:
     """
 
     def __init__(self) -> None:
+        # who failed last is the last; what is kept of each is of one size, whatever was sent
         self._failures: dict[str, _Failures] = {}
         # a turn is there for as long as anybody waits for it
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -96,20 +102,15 @@ class Brake:
 
     def failed(self, address: str, username: object = None) -> None:
         """Note a wrong password, and for which user it was."""
-        now = time.monotonic()
-        if len(self._failures) > 10_000:
-            self._failures = {
-                key: value
-                for key, value in self._failures.items()
-                if now - value.last <= LOGIN_FORGET
-            }
-        failures = self._failures.setdefault(neighbourhood(address), _Failures(0, now))
+        place, user = neighbourhood(address), _kept(username)
+        failures = self._failures.pop(place, None) or _Failures(0, 0.0, user)
         failures.count += 1
-        failures.last = now
-        if failures.count == 1:
-            failures.username = username
-        elif failures.username != username:
+        failures.last = time.monotonic()
+        if failures.username != user:
             failures.username = _SEVERAL
+        self._failures[place] = failures
+        if len(self._failures) > LOGINS_FAILED:
+            del self._failures[next(iter(self._failures))]
 
     def succeeded(self, address: str, username: object = None) -> None:
         """Note a right password, and for which user it was.
@@ -119,7 +120,7 @@ class Brake:
         """
         place = neighbourhood(address)
         failures = self._failures.get(place)
-        if failures is not None and failures.username == username:
+        if failures is not None and failures.username == _kept(username):
             del self._failures[place]
 
 

@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 from typing import NamedTuple
 
-from ..constants import RECORDS_KEPT, RECORDS_WAITING
+from ..constants import HOSTNAME, RECORDS_KEPT, RECORDS_WAITING
 from ..database import BUSY_TIMEOUT, ConnectionsTable, Peer
 from ..workers import NoThreadError, Workers
 
@@ -25,6 +25,14 @@ PRUNE_AFTER = 1000
 RECORD_TIMEOUT = 0.5
 """Seconds that one try to write a row waits for a locked database, which is how long a Manager
 that is closing is held up. There are tries for as long as `database.BUSY_TIMEOUT`."""
+
+
+MANAGER_HAS = "the Manager has "
+"""How the rows begin that tell of the Manager itself."""
+
+KILLED = "; the one before it was killed, and its connections ended with it"
+
+STARTED, STOPPED = f"{MANAGER_HAS}started", f"{MANAGER_HAS}stopped"
 
 
 class _Origin(NamedTuple):
@@ -58,6 +66,7 @@ class Recorder:
         self._waiting = 0
         self._written = 0
         self._closed = False
+        self._manager: _Origin | None = None
 
     def record(self, origin: Peer, message: str) -> None:
         """Note what happened to a connection. Returns at once."""
@@ -72,8 +81,23 @@ class Recorder:
             device = _Origin(origin.ip_address, origin.domain, origin.port)
             self.thread.submit(self._insert, device, message, datetime.now())
 
+    async def started(self, port: int) -> None:
+        """Note that the Manager has started.
+
+        If the one before it on its port was killed, that is noted, too: nothing else tells that
+        what was connected to it no longer is.
+        """
+        self._manager = _Origin("127.0.0.1", HOSTNAME, port)
+        last = None
+        with contextlib.suppress(sqlite3.Error):
+            last = await self.thread.run(self._table.last_message, port, MANAGER_HAS)
+        killed = last is not None and last.startswith(STARTED)
+        self.record(self._manager, STARTED + (KILLED if killed else ""))
+
     async def close(self) -> None:
-        """Write what waits, except while the database is locked."""
+        """Note that the Manager has stopped, and write what waits, except while it is locked."""
+        if self._manager is not None:
+            self.record(self._manager, STOPPED)
         with self._lock:
             self._closed = True
         await self.thread.run(self._table.close)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from .. import asking, loop_thread
-from ..constants import PORT, SHUTDOWN_TIMEOUT
+from ..constants import PORT
 from ..logs import logging_to, set_logging_level
 from .limits import Limits
 from .starting import CannotStartError, Running, prepare, start
@@ -146,7 +146,7 @@ def run_manager(
             except KeyboardInterrupt:
                 logger.info("CTRL+C keyboard interrupt received")
                 loop_thread.get_loop().call_soon_threadsafe(stop.set)
-                asking.wait(future, 3 * SHUTDOWN_TIMEOUT)
+                asking.wait(future)  # another Ctrl+C ends that, too
         except (CannotStartError, OSError) as error:
             report(str(error))
             return 1
@@ -155,7 +155,8 @@ def run_manager(
 
 @contextlib.contextmanager
 def _terminated_is_interrupted() -> Iterator[None]:
-    # `kill` and systemd end a Manager as orderly as Ctrl+C does
+    # `kill` and systemd end a Manager as orderly as Ctrl+C does; on Windows Ctrl+Break, and
+    # closing the window
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -163,8 +164,12 @@ def _terminated_is_interrupted() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    before = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

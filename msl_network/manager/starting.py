@@ -6,9 +6,11 @@ import sqlite3
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from .. import constants, loop_thread
 from ..constants import HOSTNAME, NETWORK_MANAGER_RUNNING_PREFIX, PORT
+from ..secret import read_secret
 from ..wire.handshake import Authentication
 from .limits import Limits
 from .listening import Listener, bind
@@ -18,6 +20,9 @@ from .recorder import RECORD_TIMEOUT
 __all__ = ["CannotStartError", "Plan", "Running", "prepare", "start"]
 
 logger = logging.getLogger(__package__)
+
+EXPIRES_SOON = timedelta(days=60)
+"""How long before its certificate expires a Manager says so at each start."""
 
 
 class CannotStartError(Exception):
@@ -94,14 +99,15 @@ def prepare(
     password = None
     authentication = Authentication.NONE
     if auth_password:
-        authentication, password = Authentication.PASSWORD, _secret(auth_password)
+        authentication, password = Authentication.PASSWORD, _secret(auth_password, "password")
     elif auth_login:
         authentication = Authentication.LOGIN
     elif auth_hostname:
         authentication = Authentication.HOSTNAME
     context = None
     if not disable_tls:
-        context = _server_context(host, cert_file, key_file, _secret(key_file_password))
+        key_password = _secret(key_file_password, "key password")
+        context = _server_context(host, cert_file, key_file, key_password)
     return Plan(
         host=host,
         port=number,
@@ -113,14 +119,11 @@ def prepare(
     )
 
 
-def _secret(value: str | Sequence[str] | None) -> str | None:
-    if value is None:
-        return None
-    text = value if isinstance(value, str) else " ".join(value)
-    if os.path.isfile(text):
-        with open(text, encoding="utf-8") as file:
-            return file.readline().strip()
-    return text
+def _secret(words: str | Sequence[str] | None, name: str) -> str | None:
+    try:
+        return read_secret(words, name, logger.info)
+    except (OSError, ValueError) as error:
+        raise CannotStartError(f"{type(error).__name__}: {error}") from error
 
 
 def _server_context(
@@ -146,11 +149,28 @@ def _server_context(
             # as in 1.x: the default certificate is made anew to match the key
             cert_file = cryptography.generate_certificate(key_path=key_file, key_password=password)
         context = cryptography.server_context(cert_file, key_file, password)
+        certificate = cryptography.load_certificate(cert_file)
     except (OSError, ValueError, TypeError) as error:
-        raise CannotStartError(
-            f"Cannot load the certificate {cert_file} with the key {key_file or cert_file}: {error}"
-        ) from error
-    logger.info("loaded certificate %s", cert_file)
+        text = f"Cannot load the certificate {cert_file} with the key {key_file or cert_file}: "
+        advice = ""
+        if "KEY_VALUES_MISMATCH" in str(error):
+            advice = (
+                f"\nTo make a certificate for this key: msl-network certgen --key-file {key_file} "
+                f"{cert_file}\nEach device has to trust it once more"
+            )
+        raise CannotStartError(f"{text}{error}{advice}") from error
+    # what a person compares on the first connection
+    fingerprint = cryptography.get_fingerprint(certificate)
+    logger.info("loaded certificate %s, SHA-256 %s", cert_file, fingerprint)
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    if left < EXPIRES_SOON:
+        logger.warning(
+            "the certificate %s %s on %s. `msl-network certgen` makes a new one, which each device "
+            "has to trust once more",
+            cert_file,
+            "expires" if left > timedelta(0) else "has expired",
+            f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+        )
     _warn_if_public(key_file or cert_file, "the private key")
     return context
 
@@ -216,6 +236,7 @@ async def start(plan: Plan) -> Running:
         password=plan.password,
         limits=plan.limits,
     )
+    await manager.recorder.started(manager.port)
     listener = Listener(manager, sockets, plan.context)
     logger.info("using %s for authentication", plan.authentication.value)
     return Running(manager, listener, plan)

@@ -18,6 +18,15 @@ def test_print(run, certificate):
     assert run("certdump", "c.crt") == (0, f"{details}\n")
 
 
+def test_certificate_of_this_computer(run):
+    assert run("certdump")[0] == 1  # there is none yet
+    run("certgen")
+    path = cryptography.get_default_cert_path()
+    assert run("certdump") == run("certdump", path)
+    fingerprint = cryptography.get_fingerprint(cryptography.load_certificate(path))
+    assert run("certdump")[1].endswith(f"{fingerprint}\n")
+
+
 def test_write(run, certificate):
     assert run("certdump", "c.crt", "--out", "sub/out.txt") == (
         0,

@@ -23,7 +23,7 @@ def test_trust_and_trust_no_longer(run):
     )
     assert run("hostname", "remove", "Z", "B") == (
         1,
-        "Cannot remove 'Z'. This hostname is not in the table.\nRemoved B\n",
+        "Removed B\nCannot remove 'Z'. This hostname is not in the table.\n",
     )
     with HostnamesTable() as table:
         assert set(table.hostnames()) - constants.LOCALHOST_ALIASES == {"C"}

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from msl_network.constants import NETWORK_MANAGER_RUNNING_PREFIX
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -35,11 +36,6 @@ def start(tmp_path):
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows can't interrupt one process")
@@ -89,6 +85,16 @@ def test_nobody_else_can_read_what_a_manager_makes_at_its_first_start(start, tmp
     assert "everybody" not in said["first"]
     assert f"everybody on this computer can read the private key: chmod o= {key}" in said["second"]
     assert f"chmod o= {database}" in said["second"]
+
+
+def test_certificate_of_a_key_that_is_no_longer_there(start, tmp_path):
+    keys = {"MSL_NETWORK_HOME": str(tmp_path / "home")}
+    for command in ("certgen", "keygen"):
+        done = [sys.executable, "-m", "msl_network", command]
+        subprocess.run(done, env=os.environ | keys, check=True, stdout=subprocess.DEVNULL)
+    _, error = start().communicate(timeout=60)
+    assert "KEY_VALUES_MISMATCH" in error
+    assert "To make a certificate for this key: msl-network certgen --key-file " in error
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,14 @@ def test_life_of_a_user(run, home):
     with UsersTable() as table:
         assert table.is_password_valid("n.bohr", "two words")
 
-    assert run("user", "update", "n.bohr", "--admin") == (0, "Updated n.bohr\n")
-    assert run("user", "update", "marie.curie") == (0, "Updated marie.curie\n")
+    assert run("user", "update", "n.bohr", "--admin") == (
+        0,
+        "Updated n.bohr: is an administrator now\n",
+    )
+    assert run("user", "update", "marie.curie") == (
+        0,
+        "Updated marie.curie: is no administrator now\n",
+    )
     with UsersTable() as table:
         assert table.users() == [("marie.curie", False), ("n.bohr", True)]
         assert table.is_password_valid("n.bohr", "two words")
@@ -92,6 +98,26 @@ def test_person_is_asked_for_the_password(run, terminal):
     assert run("user", "add", "n.bohr") == (0, "n.bohr has been added\n")
     with UsersTable() as table:
         assert table.is_password_valid("n.bohr", "secret")
+
+
+def test_person_changes_the_password_without_a_trace_in_the_history(run, terminal):
+    run("user", "add", "n.bohr", "-a", "-p", "old")
+    terminal += ["new", "new"]
+    assert run("user", "update", "n.bohr", "--admin", "--password") == (
+        0,
+        "Updated n.bohr: has a new password\n",
+    )
+    with UsersTable() as table:
+        assert table.users() == [("n.bohr", True)]
+        assert table.is_password_valid("n.bohr", "new")
+
+
+def test_new_password_is_not_asked_for_where_nobody_can_answer(run):
+    run("user", "add", "n.bohr", "-p", "old")
+    assert run("user", "update", "n.bohr", "-p") == (
+        1,
+        "ValueError: You must specify a password for 'n.bohr'\n",
+    )
 
 
 @pytest.mark.parametrize(

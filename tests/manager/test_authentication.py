@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import sys
 import time
+import tracemalloc
 
 import pytest
 
@@ -248,6 +249,26 @@ def test_addresses_of_one_ipv6_network_are_one():
     assert brake.delay("2001:db8:0:1::1") == 0
     brake.succeeded("2001:db8::a")
     assert brake.delay("2001:db8::0") == 0
+
+
+def test_who_has_many_addresses_and_long_names_takes_no_memory(monkeypatch):
+    monkeypatch.setattr(authentication, "LOGINS_FAILED", 100)
+    brake = Brake()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            brake.failed("192.0.2.1", "n.bohr")
+        for i in range(1000):
+            brake.failed(f"2001:db8:0:{i:x}::1", f"{i}" * 10_000)
+            if i % 50 == 0:
+                brake.failed("192.0.2.1", "n.bohr")  # who goes on is not forgotten
+        assert tracemalloc.get_traced_memory()[0] < 200_000
+    finally:
+        tracemalloc.stop()
+    assert brake.delay("192.0.2.1") > 1
+    assert brake.delay("192.0.2.2") == 0
+    brake.succeeded("192.0.2.1", "n.bohr")
+    assert brake.delay("192.0.2.1") == 0
 
 
 def test_login_of_ones_own_does_not_make_up_for_tries_at_the_account_of_another():

@@ -3,6 +3,7 @@
 A connection from 127.0.0.2 is one from another computer, whose name is looked up.
 """
 
+import contextlib
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from msl_network import LocalManager, connect
 from msl_network.database import HostnamesTable
+from msl_network.manager.names import plain
 
 from ..laboratory import eventually
 from ..raw import RawPeer
@@ -96,6 +98,49 @@ def test_trusted_address_needs_no_name(manager, names):
         table.insert(ELSEWHERE)
     manager._manager().trusted = frozenset({ELSEWHERE})
     assert visit(manager)["attribute"] == "identity"
+
+
+def test_what_is_trusted_by_command_counts_at_once(manager):
+    with HostnamesTable(database=manager.database) as table:
+        for address, host in ((ELSEWHERE, ELSEWHERE), ("127.0.0.1", socket.gethostname())):
+            for trust, expected in ((table.insert, "identity"), (table.delete, None)):
+                trust(host)
+                with RawPeer(manager.port, tls=False, source=address) as raw:
+                    assert raw.read().get("attribute") == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("LabPC.lab.Example", "labpc.lab.example."),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_spellings_of_one_name(one, other):
+    assert plain(one) == plain(other)
+
+
+def test_who_connects_often_takes_one_look_up_from_the_others(monkeypatch):
+    asked, answer = [], threading.Event()
+
+    def getfqdn(address):
+        asked.append(address)
+        if address == ELSEWHERE:
+            answer.wait(30)
+        return address
+
+    monkeypatch.setattr(socket, "getfqdn", getfqdn)
+    with LocalManager(disable_tls=True) as manager, contextlib.ExitStack() as stack:
+        crowd = [RawPeer(manager.port, tls=False, source=ELSEWHERE) for _ in range(100)]
+        for raw in crowd:
+            stack.enter_context(raw)
+        with RawPeer(manager.port, tls=False, source="127.0.0.3") as raw:
+            assert raw.read()["attribute"] == "identity"
+        assert asked.count(ELSEWHERE) == 1
+        answer.set()
+        for raw in crowd:
+            assert raw.read()["attribute"] == "identity"
 
 
 def test_name_with_control_characters_is_none(names):

@@ -1,6 +1,8 @@
 """What an owner reads the next morning: who was there, as whom, and what they were refused."""
 
 import asyncio
+import contextlib
+import socket
 import threading
 import weakref
 from datetime import datetime, timedelta
@@ -33,6 +35,11 @@ def database(tmp_path):
 
 
 def messages(database):
+    """What happened to the connections of a Manager."""
+    return [text for text in everything(database) if not text.startswith("the Manager has")]
+
+
+def everything(database):
     with ConnectionsTable(database=database) as table:
         return [row[5] for row in table.connections()]
 
@@ -174,6 +181,48 @@ def test_name_cannot_forge_a_record(database):
     assert messages(database)[1] == "rejected: invalid identity"
 
 
+def test_what_was_connected_when_the_manager_stopped(database):
+    with LocalManager(database=database) as manager:
+        client = connect(reconnect=0, **manager.kwargs)
+    client.disconnect()
+    first, *_, cut, last = everything(database)
+    assert (first, last) == ("the Manager has started", "the Manager has stopped")
+    assert cut == "disconnected: the Manager stops"
+
+
+def test_manager_that_was_killed_is_told_of_by_the_next(database):
+    with LocalManager(database=database) as manager:
+        port = manager.port
+    with ConnectionsTable(database=database) as table:
+        for number, text in ((port, "started"), (1, "stopped")):  # that is another Manager
+            origin = SimpleNamespace(ip_address="127.0.0.1", domain="here", port=number)
+            table.insert(origin, f"the Manager has {text}")
+    for told in (
+        "the Manager has started; the one before it was killed, and its connections ended with it",
+        "the Manager has started",
+    ):
+        with LocalManager(database=database, port=port):
+            pass
+        assert everything(database)[-2:] == [told, "the Manager has stopped"]
+
+
+def test_each_address_that_is_refused_is_told_of_and_how_often(database):
+    with LocalManager(database=database) as manager:
+        for address in ("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.1"):
+            with socket.create_connection(("127.0.0.1", manager.port), 20, (address, 0)) as raw:
+                raw.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                with contextlib.suppress(ConnectionError):
+                    raw.recv(1)
+    with ConnectionsTable(database=database) as table:
+        told = [(row[2], row[5]) for row in table.connections() if "TLS" in row[5]]
+    text = "rejected: TLS failed (HTTP_REQUEST)"
+    assert sorted(told) == [
+        ("127.0.0.1", text),
+        ("127.0.0.1", f"{text} (2 times since the last report)"),
+        ("127.0.0.2", text),
+    ]
+
+
 def test_many_reasons_are_not_many_records(monkeypatch):
     notes = []
     someone = SimpleNamespace(_refusals={}, _note=notes.append)
@@ -194,7 +243,7 @@ def test_table_does_not_grow_for_ever(database, monkeypatch):
         await keeper.close()
 
     asyncio.run(main())
-    kept = messages(database)
+    kept = everything(database)
     assert len(kept) == 10
     assert kept[-1] == "75" + "x" * (recorder.RECORD_LENGTH - 2)
 
@@ -208,4 +257,4 @@ def test_table_that_is_too_large_is_cut_at_the_start(database, monkeypatch):
         )
     with LocalManager(database=database) as manager:
         connect(**manager.kwargs).disconnect()
-        eventually(lambda: len(messages(database)) < 20)
+        eventually(lambda: len(everything(database)) < 20)
