@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,6 +21,10 @@ FIRST_PAUSE = 0.2
 
 LONGEST_PAUSE = 10.0
 """Seconds between two tries at the most, so that nobody waits much longer than the Manager does."""
+
+LASTING = 1.0
+"""Seconds after which a connection counts as made. After one that ends sooner, as of a Manager that
+ends whenever it is started, the pauses go on growing, and the limit is the one there was."""
 
 ONE_TRY = 60.0
 """Seconds that one try may take, where a device waits for its Manager for as long as it takes: one
@@ -47,6 +52,7 @@ async def try_again(
     attempt: Callable[[], Awaitable[T]],
     limit: float,
     worth_trying: tuple[type[Exception], ...] = _WORTH_TRYING,
+    between: Iterator[float] | None = None,
 ) -> T:
     """Try until it succeeds.
 
@@ -54,6 +60,7 @@ async def try_again(
         attempt: What is tried, each time after a pause.
         limit: Seconds to try for.
         worth_trying: The errors after which it is tried again.
+        between: The pauses; None for new ones.
 
     Raises:
         Exception: The error of the last attempt: the time is over, or a further one would fail
@@ -61,7 +68,7 @@ async def try_again(
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + limit
-    for pause in pauses():
+    for pause in between or pauses():
         await asyncio.sleep(min(pause, max(0.0, deadline - loop.time())))
         try:
             async with asyncio.timeout(ONE_TRY):
@@ -112,6 +119,8 @@ class Comeback:
         self.is_stopped = False
         self._process = os.getpid()
         self._task: asyncio.Task[None] | None = None
+        self._pauses = pauses()
+        self._since = self._deadline = -math.inf
         self._reason: Exception = ConnectionError("It has not been connected")
 
     @property
@@ -126,12 +135,15 @@ class Comeback:
         self._reason = error
         if self._task is not None:
             return  # it has been lost in the moment in which it was made, which `_tried` sees
-        if not self.is_expected:
+        now = asyncio.get_running_loop().time()
+        if now - self._since >= LASTING:
+            self._pauses, self._deadline = pauses(), now + self._limit
+        if not self.is_expected or now >= self._deadline:
             self._end()
             return
-        for_so_long = _duration(self._limit)
-        self._log("%s. Trying to connect again for %s", error, for_so_long)
-        self._task = asyncio.ensure_future(try_again(self._connect, self._limit))
+        left = self._deadline - now
+        self._log("%s. Trying to connect again for %s", error, _duration(left))
+        self._task = asyncio.ensure_future(try_again(self._connect, left, between=self._pauses))
         self._task.add_done_callback(self._tried)
 
     def stop(self) -> None:
@@ -144,6 +156,8 @@ class Comeback:
         # a callback, and not the end of the task: one that is cancelled before it has begun, as
         # when Manager and Service are stopped at once, does not come to its end
         self._task = None
+        if not task.cancelled() and task.exception() is None:
+            self._since = asyncio.get_running_loop().time()
         if self._is_connected():
             self._log("connected again")
             self._back()
@@ -169,5 +183,5 @@ def _duration(seconds: float) -> str:
     if seconds == float("inf"):
         return "as long as it takes"
     if seconds < 120:
-        return f"{seconds:g} seconds"
+        return f"{seconds:.3g} seconds"
     return f"{seconds / 60:.0f} minutes"

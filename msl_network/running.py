@@ -1,11 +1,9 @@
 """A Manager with its Services, in one program."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 from .asking import ask_nobody
-from .constants import SHUTDOWN_TIMEOUT
 from .manager.running import filter_run_forever_kwargs, report, run_manager
 from .manager.starting import CannotStartError, Running
 from .service import Service, filter_service_start_kwargs
@@ -58,9 +56,8 @@ def run_services(*services: Service, **kwargs: Any) -> int:
             stopped.cancel()
             for session in sessions:
                 session.close()
-            for session in sessions:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.wrap_future(session.ended), SHUTDOWN_TIMEOUT)
-            await asyncio.wait([stopped])
+            # for as long as it takes: what makes an instrument safe is not cut off
+            ends = [asyncio.wrap_future(session.ended) for session in sessions]
+            await asyncio.gather(stopped, *ends, return_exceptions=True)
 
     return run_manager(options, until_disconnected, **log)

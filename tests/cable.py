@@ -109,6 +109,13 @@ class Cable:
         """Reset every connection in both directions, as when a computer restarts."""
         self._do(self._die(_reset))
 
+    def tear_off(self):
+        """Reset every connection at the device's end alone, of which the Manager is told nothing.
+
+        As of a router that was started again, or a computer that had no power. New ones pass.
+        """
+        self._do(self._tear_off())
+
     def silence(self):
         """Pass nothing any more, in neither direction; the connections stay open."""
         self._do(self._die(lambda end: end.transport.pause_reading()))
@@ -163,6 +170,12 @@ class Cable:
             # what still comes is read, and goes nowhere: unread bytes make a reset of an end
             end.transport.resume_reading()
             how(end)
+
+    async def _tear_off(self):
+        for end in list(self._ends):
+            if end.direction == "up":
+                end.other.transport.pause_reading()
+                _reset(end)
 
     async def _let_go(self):
         self._server.close()

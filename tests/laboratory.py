@@ -24,6 +24,9 @@ class Healthy(Service):
     def add(self, x, y):
         return x + y
 
+    def text(self, size):
+        return "x" * size
+
     def wait(self):
         self.entered.set()
         return self.release.wait(30)

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +82,8 @@ class OpenSSH:
     known_hosts: Path
     client_key: Path
     host_key: Path
+    host: str
     python: str = ""
-
-    host = "127.0.0.1"
 
     @property
     def kwargs(self) -> dict:
@@ -139,11 +138,15 @@ def own(folder: Path, username: str) -> None:
 
 
 @contextlib.contextmanager
-def openssh_server(folder: Path) -> Iterator[OpenSSH]:
+def openssh_server(
+    folder: Path, host: str = "127.0.0.1", within: Sequence[str] = ()
+) -> Iterator[OpenSSH]:
     """Start an SSH server for a new user; both are gone at the end.
 
     Args:
         folder: An empty folder for the keys and the configuration.
+        host: The address that it listens on.
+        within: The beginning of a command that runs another one where that address is.
     """
     if not os.path.exists(SSHD):
         missing(f"{SSHD} is not installed")
@@ -154,9 +157,9 @@ def openssh_server(folder: Path) -> Iterator[OpenSSH]:
     server = None
     try:
         subprocess.run(["chpasswd"], input=f"{username}:{password}", text=True, check=True)
-        ssh = _configure(folder, username, password)
+        ssh = _configure(folder, username, password, host)
         ssh.python = _find_python(ssh)
-        server = _start(folder, ssh.port)
+        server = _start(folder, within)
         yield ssh
     finally:
         if server is not None:
@@ -165,7 +168,7 @@ def openssh_server(folder: Path) -> Iterator[OpenSSH]:
         _remove(username)
 
 
-def _configure(folder: Path, username: str, password: str) -> OpenSSH:
+def _configure(folder: Path, username: str, password: str, host: str) -> OpenSSH:
     home = Path(pwd.getpwnam(username).pw_dir)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -177,13 +180,14 @@ def _configure(folder: Path, username: str, password: str) -> OpenSSH:
         known_hosts=folder / "known_hosts",
         client_key=folder / "client_key",
         host_key=folder / "host_key",
+        host=host,
     )
     host_key, client_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     for key, path in ((host_key, ssh.host_key), (client_key, ssh.client_key)):
         path.touch(0o600)
         key.write_private_key(path)
     public = host_key.export_public_key().decode()
-    ssh.known_hosts.write_text(f"[127.0.0.1]:{port} {public}")
+    ssh.known_hosts.write_text(f"[{host}]:{port} {public}")
     (home / ".ssh").mkdir(mode=0o700)
     (home / ".ssh" / "authorized_keys").write_bytes(client_key.export_public_key())
     for name in FAR_SIDE:
@@ -199,7 +203,7 @@ def _configure(folder: Path, username: str, password: str) -> OpenSSH:
     own(home, username)
     options = {
         "Port": port,
-        "ListenAddress": "127.0.0.1",
+        "ListenAddress": host,
         "HostKey": ssh.host_key,
         "PidFile": "none",
         "UsePAM": "no",  # a container has not all that PAM wants; the shadow file is enough
@@ -221,12 +225,12 @@ def _write_config(folder: Path, options: dict) -> None:
     (folder / "config").write_text("".join(f"{k} {v}\n" for k, v in options.items()))
 
 
-def _start(folder: Path, port: int) -> subprocess.Popen:
+def _start(folder: Path, within: Sequence[str]) -> subprocess.Popen:
     log = folder / "sshd.log"
-    server = subprocess.Popen([SSHD, "-D", "-f", folder / "config", "-E", log])
+    server = subprocess.Popen([*within, SSHD, "-D", "-f", folder / "config", "-E", log])
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        if log.exists() and "Server listening on" in log.read_text():
             return server
         time.sleep(0.02)
     server.kill()

@@ -5,12 +5,12 @@ packet comes any more. Whoever is told has it within 2 seconds, of a silence wit
 
 | died    | itself                              | others                                           |
 | ------- | ----------------------------------- | ------------------------------------------------ |
-| Client  | replies: `ConnectionAbortedError`;  | its links and locks are free; the method that    |
-|         | requests: `ConnectionError`; what   | it asked for goes on, its reply goes nowhere;    |
-|         | `on_disconnect` was given is called | others have their replies and notifications      |
-| Service | `RunningService.wait` returns after | replies: `RemoteError: ConnectionAbortedError`;  |
-|         | `shutdown_handler` was called       | requests: `RemoteError: KeyError`; its name      |
-|         |                                     | and locks are free, the Clients stay connected   |
+| Client  | replies, and what is to be called   | its links and locks are free; the method that    |
+|         | of it: `ConnectionAbortedError`;    | it asked for goes on, its reply goes nowhere;    |
+|         | requests: `ConnectionError`         | others have their replies and notifications      |
+| Service | `connection_lost` is called with a  | replies: `RemoteError: ConnectionAbortedError`;  |
+|         | `ConnectionAbortedError`, then      | requests: `RemoteError: KeyError`; its name      |
+|         | `shutdown_handler`, then it ends    | and locks are free, the Clients stay connected   |
 | Manager | its registry is empty               | each Client and Service as if it had died itself |
 
 Who dies before it is registered has a `ConnectionError` or a `TimeoutError` from `connect` or
@@ -51,6 +51,7 @@ class Bench(Service):
         self._release = threading.Event()
         self._ended = threading.Event()
         self._echoed = []
+        self._lost = []
 
     def wait(self):
         self._entered.release()
@@ -62,6 +63,9 @@ class Bench(Service):
 
     def big(self):
         return BIG
+
+    def connection_lost(self, error):
+        self._lost.append(error)
 
     def shutdown_handler(self):
         self._ended.set()
@@ -101,12 +105,13 @@ class World:
             stack.callback(self.bench._release.set)
             self.running = self.bench.start_in_background(**self.options(self.cables["service"]))
             stack.callback(self.running.stop)
-            self.clients, self.links, self.lost, self.got = {}, {}, {}, {}
+            self.clients, self.links, self.lost, self.got, self.why = {}, {}, {}, {}, {}
             for name in ("a", "b"):
                 client = stack.enter_context(connect(name=name, **self.options(self.cables[name])))
                 self.clients[name] = client
                 self.lost[name] = threading.Event()
                 client.on_disconnect(self.lost[name].set)
+                client.on_connection_lost(self.why.setdefault(name, []).append)
                 if name in linked:
                     link = self.links[name] = client.link("Bench")
                     got = self.got[name] = []
@@ -115,7 +120,7 @@ class World:
                 del client
             yield
             stack.close()
-            del stack, self.bench, self.running, self.clients, self.links
+            del stack, self.bench, self.running, self.clients, self.links, self.why
 
     def die(self):
         how = {"closed": Cable.close, "reset": Cable.reset, "silent": Cable.silence}[self.way]
@@ -154,14 +159,20 @@ class World:
         service_lives = self.subject == "client"
         for name in dead:
             assert self.lost[name].wait(self.left())
+            self.soon(lambda name=name: self.why[name])
+            assert [type(error) for error in self.why[name]] == [ConnectionAbortedError]
             assert not self.clients[name].is_connected()
             with pytest.raises(ConnectionError, match="Disconnected from Manager"):
                 self.clients[name].identities()
+            assert not self.clients[name]._session._in_flight._replies
         if not service_lives:
             self.running.wait(self.left())
             assert self.bench._ended.is_set()
+            assert [type(error) for error in self.bench._lost] == [ConnectionAbortedError]
+            assert type(self.running.reason) is ConnectionAbortedError
             assert not self.running.is_running()
         alive = [name for name in ("a", "b") if name not in dead]
+        assert not [name for name in alive if self.why[name]]
         self.soon(lambda: [c.identity.name for c in registry.clients.values()] == alive)
         self.soon(lambda: list(registry.services) == (["Bench"] if service_lives else []))
         self.soon(lambda: len(self.inside.peers) == len(alive) + service_lives)
@@ -220,12 +231,12 @@ def in_background(function, *args, **kwargs):
 
 
 def handshake(world):
-    """Once in the middle of TLS, once when the Manager has asked who it is and waits."""
+    """In the middle of TLS, before the Manager's question who it is, and before the answer."""
     starts = {"client": [connect], "service": [Bench().start_in_background]}
     starts["manager"] = starts["client"] + starts["service"]
     # who hears nothing at all gives up; who has been told of heartbeats counts them
     timeout = 2 * BEAT if world.way == "silent" else 20
-    for direction, turn in (("down", 1), ("up", 3)):
+    for direction, turn in (("down", 1), ("down", 2), ("up", 3)):
         with contextlib.ExitStack() as stack:
             cables = [stack.enter_context(Cable(world.manager.port)) for _ in starts[world.subject]]
             with leaks(*cables, timeout=LIMIT[world.way]):
@@ -346,6 +357,7 @@ def test_who_would_come_back_leaves_nothing_either(way):
             world.die()
             world.told(reply, ConnectionError)
             world.soon(client.is_reconnecting)
+            assert not client._session._in_flight._replies
             world.soon(lambda: not world.inside.peers)
             assert running.is_running()
             client.disconnect()

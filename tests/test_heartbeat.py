@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -19,7 +20,7 @@ from .raw import RawPeer
 BEAT = 0.5  # seconds
 
 PROGRAM = """
-import json, sys
+import ctypes, json, sys
 from msl_network import Limits, LocalManager, Service, connect
 
 role, kwargs = sys.argv[1], json.loads(sys.argv[2])
@@ -28,6 +29,10 @@ class Frozen(Service):
     def wait(self):
         print("called", flush=True)
         sys.stdin.readline()
+
+    def keep_pythons_lock(self, seconds):
+        ctypes.PyDLL(None).usleep(int(seconds * 1e6))  # as a driver that does not release it
+        return "done"
 
 if role == "service":
     with Frozen().start_in_background(**kwargs):
@@ -88,6 +93,10 @@ def freeze(process):
     os.kill(process.pid, signal.SIGSTOP)
 
 
+def thaw(process):
+    os.kill(process.pid, signal.SIGCONT)
+
+
 def test_frozen_service(manager, program):
     service, _ = program("service", manager.kwargs)
     with connect(**manager.kwargs) as client:
@@ -98,6 +107,23 @@ def test_frozen_service(manager, program):
         with pytest.raises(RemoteError, match="'Frozen' service disconnected before it replied"):
             reply.result(20)
         assert client.identities()["services"] == {}
+        linked = threading.Event()
+        link.on_restored(linked.set)
+        thaw(service)  # it notices, and comes back
+        assert linked.wait(20)
+
+
+def test_method_that_keeps_pythons_lock(manager, program):
+    """Nothing else of its process runs meanwhile: for so long as two beats it is a silence."""
+    program("service", manager.kwargs)
+    with connect(**manager.kwargs) as client:
+        link = client.link("Frozen")
+        linked = threading.Event()
+        link.on_restored(linked.set)
+        assert link.keep_pythons_lock(BEAT / 2, timeout=20) == "done"
+        with pytest.raises(RemoteError, match="'Frozen' service disconnected before it replied"):
+            link.keep_pythons_lock(3 * BEAT, timeout=20)
+        assert linked.wait(20)
 
 
 def test_frozen_client_that_holds_a_lock(manager, program):
@@ -111,14 +137,22 @@ def test_frozen_client_that_holds_a_lock(manager, program):
         freeze(client)
         eventually(lambda: len(other.identities()["clients"]) == 1)
         assert other.link("Bench").compute(0) == 0
+        thaw(client)
+        eventually(lambda: len(other.identities()["clients"]) == 2)
 
 
 def test_frozen_manager(program):
     manager, line = program("manager", {"heartbeat": BEAT})
     kwargs = {"host": "127.0.0.1", "disable_tls": True, **json.loads(line)}
+    coming_back = connect(**kwargs, name="Back")
     kwargs["reconnect"] = 0
-    with Bench().start_in_background(**kwargs) as service, connect(**kwargs) as client:
-        reply = client.link("Bench").compute(60, asynchronous=True)
+    with (
+        coming_back,
+        Bench().start_in_background(**kwargs) as service,
+        connect(**kwargs) as client,
+    ):
+        # it goes on for that long, whatever becomes of its connection
+        reply = client.link("Bench").compute(3, asynchronous=True)
         freeze(manager)
         with pytest.raises(ConnectionAbortedError, match=r"it was silent for 1 seconds"):
             reply.result(20)
@@ -126,6 +160,8 @@ def test_frozen_manager(program):
         assert not client.is_connected()
         with pytest.raises(ConnectionError, match="Disconnected from Manager"):
             client.identities()
+        thaw(manager)
+        eventually(coming_back.is_connected)
 
 
 def test_who_computes_is_alive(manager):

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import os
 import socket
@@ -26,7 +25,9 @@ from msl_network import (
 from msl_network.manager.limits import Limits
 from msl_network.reconnecting import LONGEST_PAUSE, Comeback, pauses
 
+from .cable import Cable
 from .laboratory import eventually
+from .ports import free_port
 from .raw import RawPeer
 
 
@@ -64,9 +65,7 @@ class Bench:
 
     def __init__(self, stack, folder, **kwargs):
         self._stack = stack
-        with LocalManager(**kwargs) as first:
-            port = first.port
-        self._options = {"port": port, "database": str(folder / "manager.sqlite3"), **kwargs}
+        self._options = {"port": free_port(), "database": str(folder / "manager.sqlite3"), **kwargs}
         if not kwargs.get("disable_tls"):
             from msl_network import cryptography
 
@@ -323,6 +322,45 @@ def test_manager_that_is_silent_is_not_the_last_that_is_tried(bench, monkeypatch
         eventually(client.is_connected)
 
 
+def test_manager_at_another_address(bench, monkeypatch):
+    """A name is looked up for each try."""
+    addresses, look_up = ["127.0.0.1"], socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *args, **kwargs: look_up(addresses[0], *args, **kwargs)
+    )
+    lab = bench(disable_tls=True)
+    client = lab.client(host="manager.example")
+    lab.down(client)
+    lab.running.stop()
+    addresses[0] = "127.0.0.2"
+    lab.up(host="127.0.0.2")
+    eventually(client.is_connected)
+
+
+@pytest.mark.parametrize("is_registered", [True, False])
+def test_manager_that_closes_every_connection_at_once(monkeypatch, is_registered):
+    """The pauses grow all the same, and the limit is one."""
+    monkeypatch.setattr(reconnecting, "FIRST_PAUSE", 0.001)
+
+    async def main():
+        tries, ended = [], asyncio.get_running_loop().create_future()
+
+        async def connect():
+            tries.append("connected")
+
+        def lose():
+            comeback.lost(ConnectionAbortedError("it is gone"))
+
+        comeback = Comeback(
+            "C", logging.INFO, 0.5, connect, lambda: is_registered, lose, ended.set_result
+        )
+        lose()
+        await asyncio.wait_for(ended, 20)
+        assert 1 < len(tries) < 20
+
+    asyncio.run(main())
+
+
 def test_who_is_stopped_in_the_moment_of_the_loss_has_ended():
     """As when a computer shuts down, and with it the Manager and the Service."""
 
@@ -439,6 +477,31 @@ def test_service_waits_until_its_name_is_free(bench, caplog):
     eventually(lab.running.is_connected)
 
 
+@pytest.mark.parametrize("who", ["service", "client"])
+def test_who_is_kept_out_by_its_own_ghost_comes_back(tmp_path, caplog, who):
+    """The Manager holds its old connection for alive: the name is taken, the Service is locked."""
+    caplog.set_level(logging.DEBUG, "msl_network")
+    with (
+        LocalManager(disable_tls=True, limits=Limits(heartbeat=0.5)) as manager,
+        Cable(manager.port) as cable,
+    ):
+        there = {**manager.kwargs, "port": cable.port}
+        ways = {"service": manager.kwargs, "client": manager.kwargs} | {who: there}
+        with Motor().start_in_background(**ways["service"]), connect(**ways["client"]) as client:
+            link = client.link("Motor")
+            link.acquire_lock()
+            linked = threading.Event()
+            link.on_restored(linked.set)
+            cable.tear_off()
+            assert linked.wait(20)
+            kept_out = {"service": "'Motor' service is already", "client": "service is locked"}
+            assert kept_out[who] in caplog.text
+            assert link.position() == 0
+            registry = manager._running.manager.registry
+            assert [*registry.services["Motor"].links] == [*registry.clients]
+            assert len(registry.clients) == 1
+
+
 # --- the other faces -----------------------------------------------------------------------
 
 
@@ -492,7 +555,7 @@ import json, sys
 from msl_network import LocalManager
 
 with LocalManager(disable_tls=True, port=int(sys.argv[1])) as manager:
-    print(manager.port, flush=True)
+    print("ready", flush=True)
     input()
 """
 
@@ -513,9 +576,10 @@ def test_manager_is_killed_and_started_again(tmp_path):
         process.stdin.close()
         process.stdout.close()
 
-    manager = start(0)
+    port = free_port()
+    manager = start(port)
     try:
-        port = json.loads(manager.stdout.readline())
+        manager.stdout.readline()
         kwargs = {"host": "127.0.0.1", "port": port, "disable_tls": True}
         motor = Motor()
         motor.release.set()

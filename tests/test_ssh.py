@@ -5,6 +5,7 @@ import builtins
 import getpass
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -146,6 +147,45 @@ while True:
         process.stdin.close()
         assert process.wait(20) == (0 if obeys else 1)
         assert process.stdout.read() == "interrupted\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no far side is one of these")
+def test_a_process_ends_when_no_sign_of_life_comes_any_more():
+    """Not while they come, nor when it was held up itself meanwhile."""
+    code = """
+import threading
+from msl_network import ssh
+ssh.parse_console_script_kwargs()
+print("ready", flush=True)
+threading.Event().wait(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "--kwargs", "-", "--until-eof"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=ENVIRONMENT,
+    ) as process:
+
+        def say(*lines):
+            process.stdin.write("".join(f"{line}\n" for line in lines))
+            process.stdin.flush()
+
+        say("{}", "lease", "lease nan", "lease 0", "lease -1", "anything else")
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(8):
+            say("lease 0.4")
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.1)
+        process.send_signal(signal.SIGSTOP)
+        say("lease 0.4")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.8)
+        process.send_signal(signal.SIGCONT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.1)
+        assert process.wait(20) not in (0, None)  # by the interrupt, which nobody handles
 
 
 # --- host keys ---------------------------------------------------------------------------

@@ -24,6 +24,7 @@ import pytest
 from msl_network import UsersTable, ssh
 
 from .openssh import REPOSITORY, OpenSSH, openssh_server, own, wait_for
+from .ports import free_port
 
 pytestmark = pytest.mark.openssh
 
@@ -54,20 +55,11 @@ PROMPT = ">>> "
 CONTINUE = "Continue? y/n: "
 
 
-def free_ports(count: int) -> list[int]:
-    """Find ports on which nothing listens."""
-    probes = [socket.create_server(("", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 class Terminal:
     """An interpreter in a terminal: what is typed there, and what can be read there."""
 
     def __init__(self, folder: Path, server: OpenSSH) -> None:
-        self.port, self.other_port = free_ports(2)
+        self.port, self.other_port = free_port(), free_port()
         self.folder = folder
         self.asked = 0
         self._server = server

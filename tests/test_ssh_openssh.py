@@ -195,6 +195,8 @@ def test_standard_error_is_an_error(client):
 def test_an_exit_status_is_an_error(client):
     with pytest.raises(RuntimeError, match=r"exit status 3\nwhat it said"):
         ssh.exec_command(client, "echo what it said; exit 3")
+    with pytest.raises(RuntimeError, match="'false' ended with exit status 1"):
+        ssh.exec_command(client, "false")
 
 
 def test_a_command_that_takes_too_long_is_ended(client, server):
@@ -435,6 +437,8 @@ def test_a_bound_manager_ends_with_its_connection(server, connection):
 
 def test_a_bound_manager_that_fails(server, connection):
     script = server.script("bound")
+    with pytest.raises(ValueError, match="A lease has 1 s at least"):
+        on_loop(ssh.run_manager(connection, script, kwargs={}, lease=0))
     with pytest.raises(RuntimeError, match="ValueError: no such instrument"):
         on_loop(ssh.run_manager(connection, script, kwargs={"how": "traceback"}))
     with pytest.raises(TimeoutError, match="looking for the instrument"):

@@ -1,7 +1,6 @@
 """A cable that is out, and nothing else: no packet comes or goes, and no system says so.
 
-The Manager and the device are in network namespaces of their own with a cable between them, of
-which the device's end is switched off.
+The Manager and the device are in network namespaces of their own with a cable between them.
 """
 
 import contextlib
@@ -17,10 +16,10 @@ import pytest
 
 from msl_network import Limits, LocalManager, RemoteError, Service, connect
 
-from .laboratory import eventually, missing
+from .laboratory import eventually
+from .namespaces import MANAGER_ADDRESS, two_computers, within
 from .raw import RawPeer
 
-MANAGER, DEVICE = "10.203.0.1", "10.203.0.2"
 BEAT = 2  # seconds: the system counts in whole ones
 ROOM = 1.5  # seconds that a busy computer may take for it
 
@@ -37,7 +36,7 @@ def report(what):
 def manager():
     """Tells how the one device was lost, and when after it was told that the cable is out."""
     with (
-        LocalManager(host=MANAGER, limits=Limits(heartbeat=BEAT)) as manager,
+        LocalManager(host=MANAGER_ADDRESS, limits=Limits(heartbeat=BEAT)) as manager,
         connect(**manager.kwargs) as client,
         Bench(name="Bystander").start_in_background(**manager.kwargs),
     ):
@@ -82,35 +81,10 @@ def device(role, kwargs):
     report({"seconds": time.monotonic() - start, "error": type(error).__name__})
 
 
-def run(*command):
-    subprocess.run(command, check=True, capture_output=True, text=True)
-
-
 @pytest.fixture
-def cable():
-    """Make two namespaces with a cable between them; gives their names."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        missing("only root can make network namespaces, on Linux")
-    names = [f"msl-{os.getpid()}-{end}" for end in ("manager", "device")]
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            try:
-                run("ip", "netns", "add", name)
-            except FileNotFoundError:
-                missing("the `ip` command is missing: install iproute2")
-            except subprocess.CalledProcessError as error:
-                missing(f"a network namespace can't be made here: {error.stderr}")
-            stack.callback(run, "ip", "netns", "delete", name)
-        first, second = names
-        run(
-            *("ip", "-n", first, "link", "add", "cable", "type", "veth"),
-            *("peer", "name", "cable", "netns", second),
-        )
-        for name, address in ((first, MANAGER), (second, DEVICE)):
-            run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "cable")
-            for link in ("lo", "cable"):
-                run("ip", "-n", name, "link", "set", link, "up")
-        yield names
+def computers():
+    with two_computers() as computers:
+        yield computers
 
 
 @pytest.fixture
@@ -120,7 +94,7 @@ def program(tmp_path):
 
         def start(namespace, *arguments):
             process = subprocess.Popen(
-                ["ip", "netns", "exec", namespace, sys.executable, "-m", __name__, *arguments],
+                within(namespace, sys.executable, "-m", __name__, *arguments),
                 cwd=Path(__file__).parents[1],
                 env={**os.environ, "TMPDIR": str(tmp_path)},
                 stdin=subprocess.PIPE,
@@ -139,14 +113,13 @@ def answer(process):
 
 
 @pytest.mark.parametrize("role", ["client", "service", "1.x"])
-def test_unplugged(role, cable, program):
-    first, second = cable
-    manager = program(first, "manager")
+def test_unplugged(role, computers, program):
+    manager = program(computers.manager, "manager")
     kwargs = answer(manager)
-    device = program(second, role, json.dumps(kwargs))
+    device = program(computers.device, role, json.dumps(kwargs))
     for process in (manager, device):
         assert answer(process) == "ready"
-    run("ip", "-n", second, "link", "set", "cable", "down")
+    computers.pull_out()
     told = [manager, device] if role != "1.x" else [manager]
     for process in told:
         process.stdin.write("the cable is out\n")

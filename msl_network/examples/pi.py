@@ -208,7 +208,10 @@ class Pi:
             number = getattr(signal, f"SIG{signal_name}", None)
             if number is not None and not ended.done():
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, number)
+                    if sys.platform == "win32":
+                        child.terminate()
+                    else:
+                        os.killpg(child.pid, number)
 
         threading.Thread(target=wait_for_child, name="msl-network-pi", daemon=True).start()
         process.signal_received = send_signal  # type: ignore[method-assign, assignment]

@@ -9,7 +9,7 @@ from .. import loop_thread
 from ..asking import wait, wait_and_answer
 from ..client.blocking import Client, filter_client_connect_kwargs
 from ..client.linked import LinkedClient
-from ..constants import CONNECT_TIMEOUT, PORT
+from ..constants import CONNECT_TIMEOUT, LEASE, PORT
 from .launched import LaunchedManager, used_by
 from .opening import LaunchOptions, connect_client, open_client
 from .steps import make_steps
@@ -88,6 +88,7 @@ def connect(
     client_keys: str | Sequence[str] | None = None,
     as_sudo: bool = False,
     stay: bool = False,
+    lease: float = LEASE,
     **kwargs: Any,
 ) -> Any:
     """Connect to a Manager and link with a Service, starting the Manager if none answers.
@@ -122,6 +123,9 @@ def connect(
         client_keys: The paths of the private keys to log in with; None for the usual ones.
         as_sudo: Whether to run the console script as a superuser.
         stay: Whether the Manager goes on running when this process ends, however it ends.
+        lease: Seconds after which one that does not stay ends by itself when this computer has
+            vanished (its lid was closed, it is out of reach); `math.inf` to leave it to the SSH
+            server there to find out.
         kwargs: Those of `msl_network.connect`, and for the Manager and the Services those of
             `run_services`.
 
@@ -134,6 +138,7 @@ def connect(
         PermissionError: The login failed.
         RuntimeError: The Manager can't be started; the text has its log.
         TimeoutError: A step took too long, or the Service is not on the Manager.
+        ValueError: The lease is too short for a network.
     """
     options = LaunchOptions(
         host=host,
@@ -147,6 +152,7 @@ def connect(
         client_keys=client_keys,
         as_sudo=as_sudo,
         stay=stay,
+        lease=lease,
         script_kwargs=kwargs,
     )
     client_kwargs = filter_client_connect_kwargs(**kwargs, host=host, port=port, timeout=timeout)

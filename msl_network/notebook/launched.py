@@ -59,6 +59,12 @@ class LaunchedManager:
         self._users: set[Session] = set()
         self._ending: asyncio.Task[None] | None = None
         _launched[address] = self
+        manager.ended.add_done_callback(self._has_ended)
+
+    def _has_ended(self, _: object) -> None:
+        if not self.manager.stay:
+            for session in self._users:
+                session.give_up()
 
     @property
     def users(self) -> frozenset[Session]:

@@ -15,7 +15,7 @@ from ..asking import Ask
 from ..client.aio import ask_in_thread
 from ..client.blocking import Client
 from ..client.session import Session
-from ..constants import CONNECT_TIMEOUT, PORT
+from ..constants import CONNECT_TIMEOUT, LEASE, PORT
 from ..device import ConnectOptions
 from .launched import LaunchedManager, find, one_at_a_time
 from .steps import Steps
@@ -30,7 +30,7 @@ __all__ = ["LaunchOptions", "answers", "connect_client", "open_client"]
 LOOK_TIMEOUT = 3.0
 """Seconds to wait for a Manager that may be there."""
 
-_LOADED_CERTIFICATE = re.compile(r"loaded certificate (.+)$")
+_LOADED_CERTIFICATE = re.compile(r"loaded certificate (.+?)(?:, SHA-256 [0-9a-f:]+)?$")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +47,7 @@ class LaunchOptions:
         client_keys: The paths of the private keys to log in with; None for the usual ones.
         as_sudo: Whether to run the program as a superuser.
         stay: Whether the Manager goes on running when this process ends.
+        lease: Seconds after which one that does not stay ends when this computer has vanished.
         port: The port of the Manager.
         timeout: Seconds to wait for each step.
         script_kwargs: The keyword arguments for the program, besides the port.
@@ -61,6 +62,7 @@ class LaunchOptions:
     client_keys: str | Sequence[str] | None = None
     as_sudo: bool = False
     stay: bool = False
+    lease: float = LEASE
     port: int = PORT
     timeout: float = CONNECT_TIMEOUT
     script_kwargs: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -125,8 +127,8 @@ async def connect_client(
         As `msl_network.connect`.
     """
     if launched is not None and not launched.manager.stay:
-        # that Manager ends with its SSH connection, and does not come back
-        kwargs = {"reconnect": 0, **kwargs}
+        # for so long it may be out of reach; one that has ended does not come back
+        kwargs = {"reconnect": launched.manager.lease, **kwargs}
     options = {key: value for key, value in kwargs.items() if key != "name"}
     session = Session(kwargs.get("name", "Client"), ConnectOptions(**options), ask_in_thread)
     if launched is None:
@@ -179,6 +181,7 @@ async def _launch(options: LaunchOptions, steps: Steps, ask: Ask) -> LaunchedMan
             kwargs={**options.script_kwargs, "port": options.port},
             as_sudo=options.as_sudo,
             stay=options.stay,
+            lease=options.lease,
             on_line=tell,
             timeout=options.timeout,
             ask=ask,

@@ -17,7 +17,7 @@ __all__ = ["SSHClient", "close_connection", "connect", "login_of", "open_connect
 PASSWORD_ATTEMPTS = 3
 """How often a password is asked for, as OpenSSH does."""
 
-KEEPALIVE = 15.0
+KEEPALIVE = 30.0
 """Seconds without a word from the server after which it is asked whether it is there; after
 three of them without an answer the connection is lost."""
 

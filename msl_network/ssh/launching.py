@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import re
 import shlex
@@ -19,11 +20,17 @@ from ..asking import Ask, Question, wait, wait_and_answer
 from ..display import Description, Displayed
 from .commands import run, run_command, start_process
 from .connecting import ClientKeys, close_connection, login_of, open_connection, refuse
-from .console import GRACE, KWARGS, UNTIL_EOF
+from .console import KWARGS, LEASE, UNTIL_EOF
 
 __all__ = ["RemoteManager", "run_manager", "start_manager"]
 
 logger = logging.getLogger(__name__)
+
+GRACE = 10.0
+"""Seconds to wait for the end of a Manager: twice what that gives its peers."""
+
+SIGNS = 4
+"""Signs of life within the seconds that a process on a far side goes on without any."""
 
 LOG_LINES = 1000
 """Lines of a far side's output that are kept."""
@@ -69,6 +76,8 @@ class RemoteManager(Displayed):
         pid: The id of the process there; None until it is known.
         log: The last lines of its output.
         stay: Whether the process goes on running when the connection ends.
+        lease: Seconds that one that does not stay goes on without a sign of life from here.
+        ended: Done when the process has ended, as far as this connection can tell.
     """
 
     def __init__(
@@ -77,6 +86,7 @@ class RemoteManager(Displayed):
         process: asyncssh.SSHClientProcess[str],
         *,
         stay: bool,
+        lease: float,
         on_line: Callable[[str], None] | None,
         log_path: str,
         sudo: "_Sudo | None",
@@ -85,6 +95,7 @@ class RemoteManager(Displayed):
         self.pid: int | None = None
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self.stay = stay
+        self.lease = lease
         self._connection = connection
         self._process = process
         self._on_line = on_line
@@ -92,7 +103,9 @@ class RemoteManager(Displayed):
         self._sudo = sudo
         self._seen: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pid_told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reader: asyncio.Future[Any] = asyncio.create_task(self._read())
+        self.ended: asyncio.Future[None] = asyncio.create_task(self._read())
+        if not stay and lease < math.inf:
+            self._signs = asyncio.create_task(self._give_signs())
 
     def _repr_description_(self) -> Description:
         state = "has ended"
@@ -103,10 +116,16 @@ class RemoteManager(Displayed):
         folded = ("The last lines of its log", lines) if lines else None
         return Description(f"The Manager on {self.host}", state, line=repr(self), folded=folded)
 
+    async def _give_signs(self) -> None:
+        pause = self.lease / SIGNS
+        with contextlib.suppress(OSError):  # the channel has gone
+            while not (await asyncio.wait({self.ended}, timeout=pause))[0]:
+                self._process.stdin.write(_sign(self.lease))
+
     @property
     def running(self) -> bool:
         """Whether the process runs, as far as this connection can tell."""
-        return not self._reader.done()
+        return not self.ended.done()
 
     def stop(self, timeout: float = GRACE) -> None:
         """End the process: it is asked to shut down.
@@ -121,22 +140,22 @@ class RemoteManager(Displayed):
 
     async def aclose(self, timeout: float = GRACE) -> None:
         """End the process; the asynchronous face of `stop`."""
-        if self._reader.done():
+        if self.ended.done():
             return
         if self.stay:
             await self._kill(timeout)
         else:
             with contextlib.suppress(OSError):  # the channel has gone
                 self._process.stdin.write_eof()
-        await asyncio.wait({self._reader}, timeout=timeout)
-        if not self._reader.done():
+        await asyncio.wait({self.ended}, timeout=timeout)
+        if not self.ended.done():
             self.release()
             raise TimeoutError(
                 f"The process {self.pid} on {self.host} has not ended within {timeout} seconds"
             )
 
     async def _kill(self, timeout: float) -> None:
-        told = {self._reader, self._pid_told}
+        told = {self.ended, self._pid_told}
         await asyncio.wait(told, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if self.pid is None:
             self.release()  # a shell that has not come to starting it
@@ -162,21 +181,21 @@ class RemoteManager(Displayed):
             TimeoutError: The time is up; the text has the log.
         """
         await asyncio.wait(
-            {self._reader, self._seen}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            {self.ended, self._seen}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
         )
         if self._seen.done() and self._seen.result() == "running":
             return
         if self._seen.done():
-            await asyncio.wait({self._reader}, timeout=ERROR_GRACE)
+            await asyncio.wait({self.ended}, timeout=ERROR_GRACE)
         goes_on = f"The process {self.pid} on {self.host} goes on running"
         text = await self._whole_log()
-        if not self._reader.done() and not self._seen.done():
+        if not self.ended.done() and not self._seen.done():
             note = f"\n\n{goes_on}" if self.stay else ""
             raise TimeoutError(
                 f"The Manager on {self.host} is not running after {timeout} seconds. "
                 f"Its log:\n\n{text}{note}"
             )
-        if not self._reader.done() and self.stay:
+        if not self.ended.done() and self.stay:
             text += f"\n\n{goes_on}"
         raise RuntimeError(f"Cannot start Manager\n\n{text or self._how_it_ended()}")
 
@@ -289,6 +308,7 @@ async def run_manager(
     kwargs: dict[str, Any],
     as_sudo: bool = False,
     stay: bool = False,
+    lease: float = constants.LEASE,
     on_line: Callable[[str], None] | None = None,
     timeout: float = 10,
     ask: Ask | None = None,
@@ -304,6 +324,8 @@ async def run_manager(
         as_sudo: Whether to run it as the superuser.
         stay: Whether the script goes on running without the connection. Its output
             is then in `<script>.log`, which only the user can read.
+        lease: Seconds after which a script that does not stay ends by itself when nothing comes
+            from this computer any more; `math.inf` to leave it to the SSH server to find out.
         on_line: Called on the loop of the network with each line of its output.
         timeout: Seconds for the Manager to start.
         ask: Awaited for the password of sudo, where that is not the one of the login.
@@ -314,11 +336,16 @@ async def run_manager(
         asyncio.CancelledError: It is given up; the script has been ended.
         PermissionError: sudo refuses.
         ConnectionError: The connection is lost.
+        ValueError: The lease is too short for a network.
     """
     from .. import json
 
+    if not lease >= constants.LEASE_SHORTEST:
+        raise ValueError(f"A lease has {constants.LEASE_SHORTEST:g} s at least, not {lease} s")
     sudo = await _find_sudo(connection, ask, timeout) if as_sudo else None
     line = json.serialize(kwargs) + "\n"
+    if not stay and lease < math.inf:
+        line += _sign(lease)
     path = _remote_path(console_script_path)
     log_path = _remote_path(console_script_path + ".log")
     command = f"{sudo.prefix if sudo else ''}{path} {KWARGS} -{'' if stay else ' ' + UNTIL_EOF}"
@@ -329,7 +356,13 @@ async def run_manager(
     except asyncssh.Error as error:
         raise ConnectionError(f"No SSH connection to start a Manager: {error}") from error
     manager = RemoteManager(
-        connection, process, stay=stay, on_line=on_line, log_path=log_path, sudo=sudo
+        connection,
+        process,
+        stay=stay,
+        lease=lease,
+        on_line=on_line,
+        log_path=log_path,
+        sudo=sudo,
     )
     try:
         with contextlib.suppress(BrokenPipeError):  # it has ended: its output says why
@@ -418,6 +451,10 @@ def start_manager(
             await close_connection(connection)
 
     wait_and_answer(start)
+
+
+def _sign(lease: float) -> str:
+    return f"{LEASE} {lease:g}\n"
 
 
 def _remote_path(path: str) -> str:
