@@ -22,6 +22,8 @@ __all__ = [
     "Question",
     "ask_in_terminal",
     "ask_nobody",
+    "check_not_on_loop",
+    "holds_up_a_loop",
     "set_waiter",
     "wait",
     "wait_and_answer",
@@ -104,13 +106,32 @@ def wait(future: "Future[T]", timeout: float | None = None) -> T:
         TimeoutError: The time is up. The future is not cancelled.
         RuntimeError: Called on the loop of the network, which would wait for itself.
     """
+    check_not_on_loop(future)
+    result: T = _waiter(future, timeout)
+    return result
+
+
+def check_not_on_loop(future: "Future[Any]") -> None:
+    """Check that a future is not going to be waited for on the loop of the network.
+
+    Raises:
+        RuntimeError: It is.
+    """
     if loop_thread.on_loop() and not future.done():
         raise RuntimeError(
             "A blocking call on the thread of the network would wait for itself. "
             "Use the asynchronous call there (link.aio, or asynchronous=True)"
         )
-    result: T = _waiter(future, timeout)
-    return result
+
+
+def holds_up_a_loop() -> bool:
+    """Whether the tasks of an event loop would have to wait while this thread does.
+
+    They do not in a kernel, whose loop turns meanwhile.
+    """
+    if loop_thread.on_loop():
+        return True
+    return _waiter is wait_awake and asyncio._get_running_loop() is not None
 
 
 def ask_in_terminal(question: Question) -> str:

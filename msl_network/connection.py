@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
+from .budget import SHARED, Account, Budget, NoRoomError
 from .constants import OUTGOING_LIMIT, OUTGOING_LINES, STALL_TIMEOUT
 from .heartbeat import PING_LINE, Heartbeat
 from .wire.framing import Framer, LineTooLongError
@@ -29,16 +30,19 @@ _read_buffer = memoryview(bytearray(READ_SIZE))
 # One is enough: what is in it is taken out before anything else is read. With one for each, a
 # thousand connections that say nothing would cost 64 MB.
 
-WRITE_SIZE = 64 * 1024
+WRITE_SIZE = SHARED
 """Most bytes of one write, if they are of one line, and of what a transport keeps. TLS would take a
 message of any size at once, and nobody could see whether the peer reads it."""
+
+LINE_COST = 64
+"""Bytes that a line which waits costs besides its own."""
 
 TURN = 0.02
 """Seconds for which the lines of one read are handled before others have their turn: there can be
 65,536 empty ones in it, which take a second."""
 
-LOOK_EVERY = 32
-"""Lines after which it is looked how long that has taken."""
+LOOK_EVERY = 4
+"""Lines after which it is looked how long that has taken: one that is small can ask for much."""
 
 # The connections that have something to send when the lines of the current read have been handled;
 # None outside of that. All connections of a process live on one thread, and so does this.
@@ -77,6 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         stall_timeout: Seconds without progress after which a peer that does not read is dropped.
         outgoing_limit: Most bytes that wait for the peer.
         outgoing_lines: Most lines that wait for it.
+        account: What notes how much is held, of what waits for the peer and of what has come in.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Connection(asyncio.BufferedProtocol):
         stall_timeout: float = STALL_TIMEOUT,
         outgoing_limit: int = OUTGOING_LIMIT,
         outgoing_lines: int = OUTGOING_LINES,
+        account: Account | None = None,
     ) -> None:
         self._made = made
         self._framer = Framer(limit)
@@ -95,6 +101,10 @@ class Connection(asyncio.BufferedProtocol):
         self._outgoing_lines = outgoing_lines
         self._pending: deque[bytes | memoryview] = deque()
         self._pending_bytes = 0
+        self._pending_large = 0  # of them, those of the lines that the account knows
+        self._held = 0
+        self._account = Budget().open("") if account is None else account
+        self._account.make_way = self._make_way
         self._stall_timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._written = 0
@@ -129,15 +139,13 @@ class Connection(asyncio.BufferedProtocol):
         try:
             lines = self._framer.feed(data)
         except LineTooLongError as error:
-            self.lost_reason = str(error)
-            self._framer = Framer(0)  # what there was of it may be large
-            answer = self._receiver.line_too_long(error)
-            if answer:
-                self.send(answer)
-            self.close()
+            self._refuse(error)
             return
+        if self._framer.waiting or self._account.is_used:
+            self._count()
         if self._paused_lines is not None:
             self._paused_lines += lines
+            self._transport.pause_reading()
             return
         self._handle(lines)
 
@@ -148,7 +156,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BaseProtocol`."""
         self._closing = True
-        self._pending.clear()
+        self._let_go()
         self._stop_stall_timer()
         if self._heart is not None:
             self._heart.stop()
@@ -158,7 +166,7 @@ class Connection(asyncio.BufferedProtocol):
         self._receiver.connection_lost(exc)
         # whoever connects a thousand times a second is not to wait for the garbage collection
         self._transport = _Gone()
-        del self._receiver
+        del self._receiver, self._account.make_way
 
     def pause_writing(self) -> None:
         """See `asyncio.BaseProtocol`."""
@@ -215,6 +223,9 @@ class Connection(asyncio.BufferedProtocol):
             _batch.append(self)
         self._pending.append(line)
         self._pending_bytes += len(line)
+        if len(line) > WRITE_SIZE:
+            self._pending_large += len(line)
+            self._account.add(line)
         if self._pending_bytes > self._outgoing_limit:
             self.abort(f"more than {self._outgoing_limit} bytes wait for it")
             return False
@@ -223,29 +234,43 @@ class Connection(asyncio.BufferedProtocol):
             return False
         if _batch is None:
             self._flush()
-        return True
+        return not self._closing
 
     def has_room(self, size: int, *, share: float = 1.0) -> bool:
-        """Whether that many bytes more can wait for the peer, without its being dropped for it.
+        """Whether that many bytes more can wait for the peer, and nobody is dropped for it.
 
         Args:
             size: How many bytes.
             share: How much of the room may be taken.
         """
-        return not self._pending or (
-            self._pending_bytes + size <= self._outgoing_limit * share
-            and len(self._pending) < self._outgoing_lines * share
+        return self._account.has_room(size) and (
+            not self._pending
+            or (
+                self._pending_bytes + size <= self._outgoing_limit * share
+                and len(self._pending) < self._outgoing_lines * share
+            )
         )
 
     def start_heartbeat(self, interval: float) -> None:
         """Give signs of life from now on, and expect them, in seconds."""
         self._heart = Heartbeat(self, interval)
 
-    def pause_lines(self) -> None:
-        """Keep lines back until `resume_lines`, while an earlier one is being looked into."""
+    def pause_lines(self, *, until_more: bool = False) -> None:
+        """Keep lines back until `resume_lines`, while an earlier one is being looked into.
+
+        Args:
+            until_more: Whether reading goes on until there is more. So asyncio's own event loop
+                notices that the peer has gone; but that is then the end of the earlier line, too.
+        """
         if self._paused_lines is None:
             self._paused_lines = []
-            self._transport.pause_reading()
+            if not until_more:
+                self._transport.pause_reading()
+
+    def hold(self, size: int) -> None:
+        """Note how many bytes are held of the line that is being looked into."""
+        self._held = 0 if self._closing else size  # who has gone holds nothing again
+        self._count()
 
     def resume_lines(self) -> None:
         """Handle the lines that were kept back, and go on."""
@@ -281,6 +306,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.lost_reason is None:
             self.lost_reason = reason
         self._closing = True
+        self._let_go()
         if not self._closed.done():
             self._transport.abort()
 
@@ -319,6 +345,8 @@ class Connection(asyncio.BufferedProtocol):
             data = self._next_write()
             self._written += len(data)
             self._transport.write(data)
+        if self._pending or self._account.is_used:
+            self._count()
         if self._closing and not self._pending and not self._transport.is_closing():
             self._transport.close()
 
@@ -328,6 +356,10 @@ class Connection(asyncio.BufferedProtocol):
             rest = memoryview(pending.popleft())
             pending.appendleft(rest[WRITE_SIZE:])
             data: bytes | memoryview = rest[:WRITE_SIZE]
+            self._pending_large -= WRITE_SIZE
+            if len(pending[0]) <= WRITE_SIZE:
+                self._pending_large -= len(pending[0])
+                self._account.remove_first()
         else:
             lines = [pending.popleft()]
             size = len(lines[0])
@@ -337,6 +369,39 @@ class Connection(asyncio.BufferedProtocol):
             data = lines[0] if len(lines) == 1 else b"".join(lines)
         self._pending_bytes -= len(data)
         return data
+
+    def _count(self) -> None:
+        self._account.update(
+            self._framer.waiting
+            + self._held
+            + self._pending_bytes
+            - self._pending_large
+            + LINE_COST * len(self._pending)
+        )
+
+    def _refuse(self, error: LineTooLongError) -> None:
+        """Take nothing more, and tell the peer why."""
+        self.lost_reason = str(error)
+        self._framer = Framer(0)  # what there was of a line may be large
+        answer = self._receiver.line_too_long(error)
+        if answer:
+            self.send(answer)
+        self.close()
+
+    def _make_way(self, error: NoRoomError) -> None:
+        if self._closing:
+            self.abort(str(error))
+        elif self._pending:
+            logger.warning("%s: %s", self.info("peername"), error)
+            self.abort(str(error))
+        else:
+            self._refuse(error)
+
+    def _let_go(self) -> None:
+        self._pending.clear()
+        self._pending_bytes = self._pending_large = self._held = 0
+        self._framer = Framer(0)
+        self._account.close()
 
     def _taken_by_peer(self) -> int:
         return self._written - self._transport.get_write_buffer_size()

@@ -127,12 +127,16 @@ UNAUTHENTICATED_PER_ADDRESS: Final = 128
 once behind one router, and some. When there are more, the oldest silent one makes way; each costs
 up to 100 kB."""
 
-UNAUTHENTICATED: Final = 500
+UNAUTHENTICATED: Final = 150 if IS_WINDOWS else 500
 """Most connections in all that are not registered yet: half of the 1024 files that a program may
 have open, unless the system is told otherwise."""
 
-CONNECTIONS: Final = 10_000
+CONNECTIONS: Final = 300 if IS_WINDOWS else 10_000
 """Most devices that are registered: more than any laboratory has, and some 300 MB."""
+
+SOCKETS_ON_WINDOWS: Final = 450
+"""Most of both together on Windows, where an event loop ends that has more than 512 sockets: the
+rest is for those that are about to close, and for what else the program has."""
 
 HEARTBEAT: Final = 10.0
 """Seconds between two signs of life. A peer that gives none for two of them is dropped: soon enough
@@ -146,6 +150,10 @@ STALL_TIMEOUT: Final = 10.0
 
 OUTGOING_LIMIT: Final = 2 * MESSAGE_LIMIT
 """Most bytes that wait for one peer: room for one message of the largest size behind another."""
+
+MEMORY_LIMIT: Final = 2 * OUTGOING_LIMIT
+"""Most bytes that a Manager holds of all messages together: 1 GiB, which a Raspberry Pi of 2 GB
+has. One peer may be behind with half of it, while two of the largest pass between others."""
 
 OUTGOING_LINES: Final = 200_000
 """Most lines that wait for one peer: all requests that can be in flight at a Service, twice. A
@@ -174,6 +182,10 @@ LOGIN_DELAY_MAX: Final = 30.0
 LOGIN_FORGET: Final = 300.0
 """Seconds after which the wrong passwords of an address are forgotten."""
 
+LOGINS_FAILED: Final = 10_000
+"""Most addresses of which wrong passwords are remembered, some 3 MB. Who has more of them has three
+tries from each as it is."""
+
 NAME_LIMIT: Final = 1000
 """Most characters of a name of a device or a method and of a uid: a Manager keeps and logs them."""
 
@@ -197,9 +209,15 @@ RECORDS_WAITING: Final = 10_000
 """Rows that may wait for the connections table while its database is locked; further ones
 are dropped, with a line in the log."""
 
-WORKERS: Final = 32
+WORKERS: Final = 64
 """Most methods of a Service that run in threads at the same time; further requests wait. A method
-that waits for its instrument costs a thread and nothing else."""
+that waits for its instrument costs a thread and nothing else. A Client has no more of them than are
+left to the others, 32 if it is alone: one that calls what takes an hour holds up nobody else."""
+
+STREAMS: Final = 128
+"""Most generators of a Service whose items are taken one by one. Each has a thread besides, on
+which it waits until they are, and that may be for ever. Clients share them in the same way: 64 for
+one that is alone, more than a person forgets to close."""
 
 PROGRESS_INTERVAL: Final = 0.1
 """Seconds between two reports of the progress of a request: a person sees no more."""
@@ -229,6 +247,10 @@ NEWS_KEPT: Final = 20_000
 """Most names of which it is remembered that something has changed, for Clients that are behind with
 their news: as many as can come and go at once."""
 
+ERROR_TEXT: Final = 100_000
+"""Most characters of the text of an error, and of its traceback: a driver may put all that it has
+received in it, which must not be in the way of the other replies."""
+
 DOC_LIMIT: Final = 10_000
 """Most characters of a docstring that travels: five pages, more than anybody reads in a cell."""
 
@@ -244,6 +266,13 @@ computer that installs its updates at night; after that, whoever looks finds it 
 
 SHUTDOWN_TIMEOUT: Final = 5.0
 """Seconds that a peer has to close its side before its connection is cut."""
+
+LEASE: Final = 120.0
+"""Seconds after which what was started over SSH ends, when who has started it gives no signs of
+life: a notebook may be held up for a minute (a debugger, a driver that keeps Python's lock)."""
+
+LEASE_SHORTEST: Final = 1.0
+"""Fewest seconds of that: there are four signs within them, each of which crosses a network."""
 
 
 def _ipv4_addresses() -> list[str]:
@@ -279,9 +308,12 @@ def __getattr__(name: str) -> Any:
 def ensure_parent(path: str | os.PathLike[str], *, private: bool = False) -> "Path":
     """Make the folder that `path` is to be in.
 
+    Nobody but the owner can change what is in a folder that is made here, whatever the umask is:
+    who could would say which certificates are trusted.
+
     Args:
         path: The path of a file.
-        private: Whether nobody but the owner may look into a folder that is made here.
+        private: Whether nobody but the owner may even look into it.
 
     Returns:
         `path`, with `~` expanded.
@@ -292,5 +324,8 @@ def ensure_parent(path: str | os.PathLike[str], *, private: bool = False) -> "Pa
     from pathlib import Path
 
     file = Path(path).expanduser()
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
+    missing = [folder for folder in file.parents if not folder.is_dir()]
+    for folder in reversed(missing):
+        last = folder == file.parent
+        folder.mkdir(exist_ok=True, mode=0o700 if private and last else 0o755)
     return file

@@ -12,11 +12,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from . import constants
 from .asking import Ask, Question
-from .connection import Receiver
+from .connection import LINE_COST, Receiver
 from .constants import (
     CONNECT_TIMEOUT,
     HANDSHAKE_LIMIT,
@@ -133,12 +134,16 @@ class _Greeter:
         self.receiver: Receiver | None = None
         self.error: Exception | None = None
         self.held: list[bytes] = []
+        self._room = MESSAGE_LIMIT
 
     def line_received(self, line: bytes) -> None:
         if self.receiver is not None:
             self.receiver.line_received(line)
-        else:
-            self.lines.put_nowait(line)
+        elif self._room >= 0:
+            self._room -= len(line) + LINE_COST
+            if self._room < 0:
+                self.error = ValueError(f"it sent more than {MESSAGE_LIMIT} bytes at the beginning")
+            self.lines.put_nowait(line if self._room >= 0 else None)
 
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
         self.error = error
@@ -199,6 +204,8 @@ async def connect_device(
     connection = await _open(options, context, greeter)
     try:
         await _authenticate(options, connection, greeter, credentials, identity, ask)
+        if greeter.error is not None:
+            raise _closed(options, greeter)
     except BaseException:
         connection.abort("connecting failed")
         raise
@@ -241,11 +248,7 @@ async def _pin_certificate(options: ConnectOptions, ask: Ask) -> None:
         if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
             text += "\nTry setting disable_tls=True"
         else:
-            where = "on this computer" if options.host in constants.LOCALHOST_ALIASES else "there"
-            text = (
-                f"Cannot connect to {options.address}: {error.strerror or error}\n"
-                f"Make sure a Manager is running {where}"
-            )
+            text = _unreachable(options, error)
         raise ConnectionError(text) from None
     if not options.auto_save:
         certificate = cryptography.load_certificate(pem)
@@ -299,16 +302,32 @@ async def _why_not_connected(
             f"{text}\nTo disable hostname checking set assert_hostname=False\n"
             f"Make sure you trust the connection to {options.address} if you decide to do this."
         )
+    if "certificate has expired" in text:
+        return UntrustedCertificateError(
+            f"The certificate of {options.address} has expired, or the clock of this computer is "
+            f"wrong: it is {datetime.now():%Y-%m-%d %H:%M} here.\nTo make a new one, run "
+            f"`msl-network certgen` on the computer of the Manager, and start the Manager again\n"
+            f"({text})"
+        )
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return UntrustedCertificateError(f"{await _changed_certificate(options)}\n({text})")
     if "WRONG_VERSION_NUMBER" in text or "UNKNOWN_PROTOCOL" in text:
         return ConnectionError(f"{text}\nTry setting disable_tls=True")
-    text += f"\nCannot connect to {options.address}"
-    # nobody listens there at all, or there is no such computer
-    absent = isinstance(error, ConnectionRefusedError | socket.gaierror)
-    if context is not None and isinstance(error, ConnectionError) and not absent:
+    text = _unreachable(options, error)
+    # somebody listens there
+    answers = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
+    if context is not None and answers:
         text += ". Perhaps it does not use TLS"
     return ConnectionError(text)
+
+
+def _unreachable(options: ConnectOptions, error: Exception) -> str:
+    where = "on this computer" if options.host in constants.LOCALHOST_ALIASES else "there"
+    advice = f"Make sure a Manager is running {where}"
+    if isinstance(error, socket.gaierror):
+        advice = "Check how the host is spelled, or use its address"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"Cannot connect to {options.address}: {reason}\n{advice}"
 
 
 async def _changed_certificate(options: ConnectOptions) -> str:
@@ -363,10 +382,7 @@ async def _authenticate(
                 )
             raise ConnectionError(text) from None
         if line is None:
-            raise ConnectionAbortedError(
-                f"Manager[{options.address}] closed the connection: "
-                f"{greeter.error or 'the connection was closed'}"
-            )
+            raise _closed(options, greeter)
         try:
             message = parse(line)
         except MessageError as error:
@@ -405,6 +421,11 @@ async def _authenticate(
             connection.send(result_line(answer, requester=message.requester))
         if options.timeout is not None:
             deadline = loop.time() + options.timeout  # not counting what a person typed
+
+
+def _closed(options: ConnectOptions, greeter: _Greeter) -> ConnectionAbortedError:
+    why = greeter.error or "the connection was closed"
+    return ConnectionAbortedError(f"Manager[{options.address}] closed the connection: {why}")
 
 
 async def _ask_while_connected(question: Any, connection: LineSocket) -> str:

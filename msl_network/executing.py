@@ -10,12 +10,21 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import loop_thread
-from .constants import REQUESTS_PER_SERVICE, SHUTDOWN_SERVICE, WORKERS
+from .constants import (
+    MESSAGE_LIMIT,
+    REQUESTS_PER_SERVICE,
+    SHUTDOWN_SERVICE,
+    SHUTDOWN_TIMEOUT,
+    STREAM_ITEMS,
+    STREAMS,
+    WORKERS,
+)
 from .escaping import escaped
 from .lanes import Lanes, lane_of
 from .line_socket import LineSocket
 from .request import CANCELLED, Request, current_request
-from .streaming import Collected, ItemSender
+from .sharing import SharedWorkers, Shares
+from .streaming import Collected, ItemSender, check_size
 from .wire.messages import (
     Message,
     TooManyError,
@@ -23,8 +32,9 @@ from .wire.messages import (
     describe_error,
     error_line,
     result_line,
+    shortened,
 )
-from .workers import NoThreadError, Workers
+from .workers import NoThreadError
 
 if TYPE_CHECKING:
     from .service import Service
@@ -42,6 +52,12 @@ PLACES_INTERVAL = 0.25
 PLACES_TOLD = 100
 """Most requests of a lane that are told: the others are told when they come nearer."""
 
+PLAIN = frozenset((type(None), bool, int, float, str, list, tuple, dict))
+"""Types of results that are neither a coroutine nor a generator, which to find out takes 2 µs."""
+
+SMALL_REQUEST = 1024
+"""Bytes of a request that are not counted: it costs as much in any case."""
+
 
 class _Way(NamedTuple):
     """How an attribute is executed."""
@@ -53,15 +69,10 @@ class _Way(NamedTuple):
 
 def traceback_lines(error: BaseException) -> list[str]:
     """The traceback of an exception that a method ended with; empty if it had not begun."""
+    shown = traceback.TracebackException.from_exception(error, compact=True)
     # the frames of this file are not the user's to read
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != _HERE]
-    lines = [
-        "Traceback (most recent call last):\n",
-        *traceback.format_list(own),
-        *traceback.format_exception_only(error),
-    ]
-    return "".join(lines).splitlines() if own else []
+    shown.stack[:] = [frame for frame in shown.stack if frame.filename != _HERE]
+    return shortened("".join(shown.format())).splitlines() if shown.stack else []
 
 
 class _Leaving:
@@ -83,17 +94,20 @@ class Executor:
 
     Args:
         service: The Service.
+        limit: Most bytes of a request. So many of one Client wait here, twice as many of all.
         shut_down: Called when a Client has shut the Service down, and all has been answered.
 
     Attributes:
         known: What the Manager can do beyond 1.x.
         count: How many requests there have been.
+        reply_limit: Most bytes of a reply, an item or a notification.
         on_error: Called with each exception that a method ends with, on whichever thread.
     """
 
     def __init__(
         self,
         service: "Service",
+        limit: int,
         shut_down: Callable[[], None],
     ) -> None:
         self.known: list[str] = []
@@ -103,7 +117,9 @@ class Executor:
         self._ignored, concurrency = service._terms()
         self._end = shut_down
         self._loop = asyncio.get_running_loop()
-        self._threads = Workers(service.name, WORKERS)
+        self._threads = SharedWorkers(service.name, self._run_in_thread, WORKERS, STREAMS)
+        self._room = Shares(2 * limit)
+        self.reply_limit = max(limit, MESSAGE_LIMIT)
         # those that can be given up, by who asked and the uid
         self._requests: dict[tuple[str, str], Request] = {}
         # those without a uid, as a person at a terminal sends them, or with that of another one,
@@ -122,8 +138,14 @@ class Executor:
         self._looks = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def execute(self, message: Message, connection: LineSocket) -> None:
-        """Execute a request and send the reply on the connection that it came on."""
+    def execute(self, message: Message, connection: LineSocket, size: int) -> None:
+        """Execute a request and send the reply on the connection that it came on.
+
+        Args:
+            message: The request.
+            connection: The connection.
+            size: The bytes of its line.
+        """
         request = Request(message, connection, self.known)
         attribute = request.attribute
         if attribute.startswith("_"):
@@ -137,6 +159,11 @@ class Executor:
             refusal = TooManyError(
                 f"{self._running} requests wait for the {self._service.name!r} service, the most "
                 f"that may. Try again later"
+            )
+        elif size > SMALL_REQUEST and not self._has_room(request, size):
+            refusal = TooManyError(
+                f"The requests of {request.requester} that wait for the {self._service.name!r} "
+                f"service have as many bytes as they may. Wait for replies before you send more"
             )
         else:
             way = self._way(attribute)
@@ -157,7 +184,7 @@ class Executor:
             else:
                 self._look_later()
             return
-        logger.warning("%s requested %r: %s", escaped(request.requester), attribute, refusal)
+        logger.info("%s requested %r: %s", escaped(request.requester), attribute, refusal)
         connection.send(error_line(refusal, requester=request.requester, uid=request.uid))
 
     def cancel(self, requester: str, uid: str) -> None:
@@ -167,13 +194,14 @@ class Executor:
         in a thread is told by its `Request`.
         """
         request = self._requests.get((requester, uid))
-        if request is None:
-            return
+        if request is None or request.cancelled:
+            return  # what cleans up after the first time is not cancelled, too
         logger.info("%s gave up %r", escaped(requester), request.attribute)
         with self._lock:
             waits = not request._has_begun
             request._cancel()
         if waits:
+            self._threads.discard(requester, request)
             self._finish(request, self._given_up(request, "not begun"))
 
     def taken(self, requester: str, uid: str, count: int) -> None:
@@ -183,14 +211,14 @@ class Executor:
             request._sender.taken(count)
 
     def gone(self, requester: str | None = None) -> None:
-        """Give up what waits in line, and the streams, of a Client that has gone.
+        """Give up what has not begun, and the streams, of a Client that has gone.
 
         Args:
             requester: The Client; None for all of them.
         """
         with self._lock:
             waiting = self._lanes.remove_waiting(requester)
-        for request in waiting:
+        for request in (*waiting, *self._threads.remove(requester)):
             self._finish(request)
         for request in self.requests:
             if requester in (None, request.requester):
@@ -279,7 +307,7 @@ class Executor:
             self._spawn(self._run_on_loop(request, lambda: self._call(request)))
             return
         try:
-            self._threads.submit(self._run_in_thread, request)
+            self._threads.run_for(request.requester, request)
         except NoThreadError as error:
             # later, since the end of one is the beginning of the next
             self._loop.call_soon(self._finish, request, self._failure(request, error))
@@ -317,19 +345,29 @@ class Executor:
         token = current_request.set(request)
         try:
             result = self._call(request)
-            if inspect.isawaitable(result) or inspect.isasyncgen(result):
+            if type(result) in PLAIN:
+                line = self._reply(request, result)
+            elif inspect.isawaitable(result) or inspect.isasyncgen(result):
                 run = self._run_on_loop(request, lambda: result)
                 self._loop.call_soon_threadsafe(self._spawn, run)
                 return
-            if inspect.isgenerator(result):
-                result = self._send_items(request, result)
-            line = self._reply(request, result)
+            elif inspect.isgenerator(result):
+                line = self._send_items(request, result)
+            else:
+                line = self._reply(request, result)
         except BaseException as error:
             # SystemExit and KeyboardInterrupt too: whoever asked is told, the thread goes on
             line = self._failure(request, error)
         finally:
             current_request.reset(token)
         self._finish(request, line)
+
+    def _has_room(self, request: Request, size: int) -> bool:
+        with self._lock:
+            if not self._room.take(request.requester, size):
+                return False
+        request._size = size
+        return True
 
     def _call(self, request: Request) -> Any:
         if request.attribute in self._ignored:
@@ -357,7 +395,7 @@ class Executor:
         try:
             result = call()
             if inspect.isasyncgen(result):
-                line = self._reply(request, await self._send_items_on_loop(request, result))
+                line = await self._send_items_on_loop(request, result)
             else:
                 line = self._reply(request, await result)
         except BaseException as error:
@@ -367,34 +405,37 @@ class Executor:
             current_request.reset(token)
         self._finish(request, line)
 
-    def _send_items(self, request: Request, items: Generator[Any, Any, Any]) -> Any:
-        """Send what a method yields, one by one if its Client wants that; returns the rest."""
-        with contextlib.closing(items):
-            if not request._stream:
-                collected = Collected(request)
+    def _send_items(self, request: Request, items: Generator[Any, Any, Any]) -> bytes:
+        """Send what a method yields, one by one if its Client wants that; returns the reply."""
+        if not request._stream:
+            collected = Collected(request, self.reply_limit)
+            with contextlib.closing(items):
                 for item in items:
                     collected.add(item)
-                return collected.items
-            sender = request._sender = ItemSender(request, self._loop)
+            return collected.reply()
+        # it stays on its thread, where it may have what belongs to that
+        with self._threads.lasting(request.requester), contextlib.closing(items):
+            sender = request._sender = ItemSender(request, self._loop, self.reply_limit)
             for item in items:
                 if not sender.put(item):
                     break
         request.raise_if_cancelled()
-        return None
+        return self._reply(request, None)
 
-    async def _send_items_on_loop(self, request: Request, items: AsyncGenerator[Any, Any]) -> Any:
+    async def _send_items_on_loop(self, request: Request, items: AsyncGenerator[Any, Any]) -> bytes:
         async with contextlib.aclosing(items):
             if not request._stream:
-                collected = Collected(request)
+                collected = Collected(request, self.reply_limit)
                 async for item in items:
-                    collected.add(item)
-                return collected.items
-            sender = request._sender = ItemSender(request, self._loop)
+                    if collected.add(item) % STREAM_ITEMS == 0:
+                        await asyncio.sleep(0)  # one that waits for nothing holds up nobody
+                return collected.reply()
+            sender = request._sender = ItemSender(request, self._loop, self.reply_limit)
             async for item in items:
                 if not await sender.put_on_loop(item):
                     break
         request.raise_if_cancelled()
-        return None
+        return self._reply(request, None)
 
     async def _shut_down(self, request: Request) -> None:
         request._service = self._service
@@ -418,9 +459,23 @@ class Executor:
         with self._lock:
             others = self._running > 1
         if others:
-            await self._idle.wait()
+            ending = self._loop.create_task(self._end_unread())
+            try:
+                await self._idle.wait()
+            finally:
+                ending.cancel()
         request._connection.send(line)
         self._end()
+
+    async def _end_unread(self) -> None:
+        """End the streams whose items nobody takes: they would keep it from shutting down."""
+        while True:
+            unread = [(sender, sender.count) for r in self.requests if (sender := r._sender)]
+            await asyncio.sleep(SHUTDOWN_TIMEOUT)
+            for sender, count in unread:
+                if sender.is_full and sender.count == count:
+                    sender.request._is_unread = True
+                    sender.request._cancel()
 
     # --- answers -------------------------------------------------------------------------
 
@@ -431,7 +486,9 @@ class Executor:
         return ConnectionAbortedError(f"{self._service.name!r} service is shutting down")
 
     def _reply(self, request: Request, result: Any) -> bytes:
-        return result_line(result, requester=request.requester, uid=request.uid)
+        line = result_line(result, requester=request.requester, uid=request.uid)
+        check_size(request, len(line), self.reply_limit)
+        return line
 
     def _given_up(self, request: Request, how: str) -> bytes:
         return error_line(
@@ -443,7 +500,9 @@ class Executor:
 
     def _failure(self, request: Request, error: BaseException) -> bytes:
         if request.cancelled and isinstance(error, CANCELLED):
-            return self._given_up(request, "stopped")
+            if not request._is_unread:
+                return self._given_up(request, "stopped")
+            error = self._is_shutting_down()
         logger.info("%s", escaped(f"{describe_error(error)} [{request.attribute}]"))
         for callback in tuple(self.on_error):
             try:
@@ -474,16 +533,24 @@ class Executor:
         else:
             self._nameless.discard(request)
         if line is not None:
-            connection = request._connection
             # of many replies, what is written while the loop wakes up leaves in one write
-            send = connection.send_later if self._running > 1 else connection.send
-            send(line)
+            room = request._connection.offer(line, later=self._running > 1)
+            if room is not None:
+                if loop_thread.on_loop():
+                    room.add_done_callback(lambda _: self._finished(request))
+                    return
+                room.result()  # meanwhile no other method runs here, and makes more to be sent
+        self._finished(request)
+
+    def _finished(self, request: Request) -> None:
         # counted after it has been sent, which a shutdown waits for
         with self._lock:
             self._running -= 1
+            if request._size:
+                self._room.give(request.requester, request._size)
             left = self._running
             following = self._lanes.leave(request)
-            leaving = self._leaving.pop(request, None)
+            leaving = self._leaving.pop(request, None) if self._leaving else None
         if leaving is not None:
             self._loop.call_soon_threadsafe(leaving.one_less)
         if following is not None:

@@ -83,6 +83,7 @@ def keep_alive(sock: socket.socket, interval: float = HEARTBEAT) -> None:
     options = [
         (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
         (socket.IPPROTO_TCP, "TCP_KEEPIDLE", idle),
+        (socket.IPPROTO_TCP, "TCP_KEEPALIVE", idle),  # its name on macOS
         (socket.IPPROTO_TCP, "TCP_KEEPINTVL", max(1, idle // probes)),
         (socket.IPPROTO_TCP, "TCP_KEEPCNT", probes),
         # of what has been sent and is not acknowledged, in milliseconds

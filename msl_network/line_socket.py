@@ -6,13 +6,16 @@ loop to do it would cost more than the line's whole way to the Manager and back 
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import socket
 import ssl
+import sys
 import threading
 import weakref
 from collections import deque
+from concurrent.futures import Future
 from typing import Any
 
 from .connection import READ_SIZE, Receiver
@@ -35,6 +38,9 @@ BATCH_WAIT = 0.001
 ONE_WRITE = 16 * 1024
 """Largest line in bytes that a thread writes itself: as much as TLS takes in one write. A thread
 that is interrupted (the stop button of a notebook) between two writes would leave half a line."""
+
+WRITTEN_AT_ONCE = 1024 * 1024
+"""Most bytes that the loop writes before others have their turn: some 2 ms of TLS."""
 
 LOOK_UPS = 32
 """Most names that are looked up at a time, on threads of their own: a name server that does not
@@ -113,7 +119,7 @@ async def _connect(host: str, port: int) -> socket.socket:
                 sock.connect(address)
             await _writable(sock)
             if failed := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(failed, os.strerror(failed))
+                raise _system_error(failed)
         except BaseException as reason:
             sock.close()
             if not isinstance(reason, OSError):
@@ -161,6 +167,13 @@ async def _writable(sock: socket.socket) -> None:
         loop.remove_writer(sock)
 
 
+def _system_error(number: int) -> OSError:
+    if sys.platform == "win32":
+        return ctypes.WinError(number)  # of which `strerror` knows nothing
+    else:  # noqa: RET505 - the other half is not reached on the other system
+        return OSError(number, os.strerror(number))
+
+
 def _set(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
@@ -203,13 +216,19 @@ class LineSocket:
         self._view = memoryview(bytearray(READ_SIZE))
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        # of the socket (TLS does not read and write at the same time) and what waits for it
-        self._lock = threading.Lock()
+        # of the socket (TLS does not read and write at the same time) and what waits for it; its
+        # holder may be in the middle of a line when a signal's handler sends one
+        self._lock = threading.RLock()
+        self._is_writing = False
         self._backlog: deque[memoryview] = deque()
-        self._backlog_bytes = 0
         self._outbox: deque[bytes] = deque()
+        self._waiting = 0  # bytes of the backlog, and of what is large in the outbox
+        # lines for which there is no room yet, each with what is done when it is on its way
+        self._queue: dict[Future[bool], bytes] = {}
+        self._queue_bytes = 0
         self._outbox_noticed = False
         self._emptied = threading.Event()
+        self._pauses = 0  # the thread that waits for it, of which a signal's handler must not
         self._thread = threading.get_ident()
         self._closing = False
         self._error: OSError | None = None  # the system's, behind which there may be data
@@ -242,9 +261,15 @@ class LineSocket:
         if len(line) > ONE_WRITE or self._outbox:
             return self.send_later(line)
         with self._lock:
+            if self._is_writing:
+                return self.send_later(line)
             if self._closing:
                 return False
-            self._write(line)
+            self._is_writing = True
+            try:
+                self._write(line)
+            finally:
+                self._is_writing = False
         return True
 
     def send_later(self, line: bytes) -> bool:
@@ -257,7 +282,55 @@ class LineSocket:
         """
         if self._closing:
             return False
+        if (size := len(line)) > ONE_WRITE:
+            with self._lock:
+                self._waiting += size
         self._outbox.append(line)
+        self._notice_outbox()
+        return True
+
+    def offer(self, line: bytes, *, later: bool = False) -> "Future[bool] | None":
+        """Send a line, its end included, as soon as there is room for it.
+
+        So who makes lines faster than the Manager reads them can wait, and nobody else has to.
+
+        Args:
+            line: The line.
+            later: Whether it is one of many small ones, see `send_later`.
+
+        Returns:
+            None if it is on its way, or the connection is closed; otherwise what is done when it is
+            on its way, with False if it never will be. It can be cancelled until then.
+        """
+        size = len(line)
+        if size > ONE_WRITE or self._waiting >= OUTGOING_LIMIT or self._queue:
+            with self._lock:
+                if not self._closing and (self._queue or not self._has_room(size)):
+                    bell = Future[bool]()
+                    self._queue[bell] = line
+                    self._queue_bytes += size
+                    bell.add_done_callback(self._withdraw)
+                    return bell
+        if later:
+            self.send_later(line)
+        else:
+            self.send(line)
+        return None
+
+    @property
+    def queued(self) -> int:
+        """The bytes of what has been offered and is not on its way yet."""
+        return self._queue_bytes
+
+    def _has_room(self, size: int) -> bool:
+        return not self._waiting or self._waiting + size <= OUTGOING_LIMIT
+
+    def _withdraw(self, bell: "Future[bool]") -> None:
+        with self._lock:
+            size = len(self._queue.pop(bell, b""))
+            self._queue_bytes -= size
+
+    def _notice_outbox(self) -> None:
         if not self._outbox_noticed:
             self._outbox_noticed = True
             try:
@@ -266,13 +339,16 @@ class LineSocket:
                 # an interrupt: the next line must not rely on a turn that may not come
                 self._outbox_noticed = False
                 raise
-        if len(self._outbox) >= BATCH and threading.get_ident() != self._thread:
+        if len(self._outbox) >= BATCH and threading.get_ident() not in (self._thread, self._pauses):
             # the loop gets a chance to send them: what is busy making requests keeps Python's
             # lock for 5 ms otherwise. It is not done here, as an interrupt could lose them
-            self._emptied.clear()
-            if self._outbox:
-                self._emptied.wait(BATCH_WAIT)
-        return True
+            self._pauses = threading.get_ident()
+            try:
+                self._emptied.clear()
+                if self._outbox:
+                    self._emptied.wait(BATCH_WAIT)
+            finally:
+                self._pauses = 0
 
     def start_heartbeat(self, interval: float) -> None:
         """Give signs of life from now on, and expect them, in seconds; on the loop."""
@@ -313,7 +389,7 @@ class LineSocket:
             self._lose(error if isinstance(error, OSError) else None)
             return
         if failed:
-            self._error = OSError(failed, os.strerror(failed))
+            self._error = _system_error(failed)
         if not data:
             self._lose(self._error)
             return
@@ -367,16 +443,18 @@ class LineSocket:
         if not self._backlog:
             self._loop.call_soon_threadsafe(self._watch_writable)
         self._backlog.append(data)
-        self._backlog_bytes += len(data)
-        if self._backlog_bytes > OUTGOING_LIMIT:
+        self._waiting += len(data)
+        if self._waiting > 2 * OUTGOING_LIMIT and len(self._backlog) > 1:
+            # what it asks for without reading the answers, since all else waits for room
             self._closing = True
             self._loop.call_soon_threadsafe(
-                self.abort, f"more than {OUTGOING_LIMIT} bytes wait for the Manager"
+                self.abort, f"more than {2 * OUTGOING_LIMIT} bytes wait for the Manager"
             )
 
     def _push(self, data: memoryview) -> memoryview:
+        end = len(data) - WRITTEN_AT_ONCE
         try:
-            while data:
+            while data and len(data) > end:
                 data = data[self._sock.send(data) :]
                 self._taken = True
         except _TRY_LATER:
@@ -387,12 +465,39 @@ class LineSocket:
         # noticed first: a line that a thread adds from here on brings a turn of its own
         self._outbox_noticed = False
         with self._lock:
-            lines = []
+            lines: list[bytes] = []
             while self._outbox:
-                lines.append(self._outbox.popleft())
-            if lines and not self._closing:
-                self._write(b"".join(lines))
+                line = self._outbox.popleft()
+                if len(line) > ONE_WRITE:
+                    self._write_all(lines)
+                    lines = []
+                    self._waiting -= len(line)
+                    self._write_all([line])
+                else:
+                    lines.append(line)
+            self._write_all(lines)
+            bells = self._admit()
         self._emptied.set()
+        for bell in bells:
+            bell.set_result(True)
+
+    def _write_all(self, lines: list[bytes]) -> None:
+        if lines and not self._closing:
+            self._write(lines[0] if len(lines) == 1 else b"".join(lines))
+
+    def _admit(self, *, all_of_it: bool = False) -> "list[Future[bool]]":
+        """Write what there is room for now; the lock is held. Returns whom to tell of it."""
+        bells: list[Future[bool]] = []
+        while self._queue and not self._closing:
+            bell, line = next(iter(self._queue.items()))
+            if not (all_of_it or self._has_room(len(line))):
+                break
+            del self._queue[bell]
+            self._queue_bytes -= len(line)
+            if bell.set_running_or_notify_cancel():
+                self._write(line)
+                bells.append(bell)
+        return bells
 
     def _watch_writable(self) -> None:
         if not self._closed.done() and self._stall_timer is None:
@@ -405,13 +510,18 @@ class LineSocket:
             with self._lock:
                 while self._backlog:
                     data = self._push(self._backlog[0])
-                    self._backlog_bytes -= len(self._backlog[0]) - len(data)
+                    self._waiting -= len(self._backlog[0]) - len(data)
                     if data:
                         self._backlog[0] = data
-                        return
+                        break
                     self._backlog.popleft()
+                bells = self._admit()
         except OSError as error:
             self._lose(error)
+            return
+        for bell in bells:
+            bell.set_result(True)
+        if self._backlog:
             return
         self._loop.remove_writer(self._sock)
         self._stop_stall_timer()
@@ -438,8 +548,11 @@ class LineSocket:
             return
         self._empty_outbox()
         with self._lock:  # a thread may just be writing
+            bells = self._admit(all_of_it=True)
             self._closing = True
             done = not self._backlog
+        for bell in bells:
+            bell.set_result(True)
         if done:
             self._say_goodbye()
 
@@ -456,7 +569,8 @@ class LineSocket:
     def _abandon(self) -> None:
         """Let go of the socket in the child of a fork: it is the parent's."""
         self._closing = True
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_writing = False
         self._sock.close()
 
     def _lose(self, error: Exception | None) -> None:
@@ -473,4 +587,8 @@ class LineSocket:
             self._sock.close()
             self._backlog.clear()
             self._outbox.clear()
+            bells = list(self._queue)
+        for bell in bells:
+            if bell.set_running_or_notify_cancel():
+                bell.set_result(False)
         self._receiver.connection_lost(error)

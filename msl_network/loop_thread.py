@@ -59,8 +59,6 @@ def get_loop() -> asyncio.AbstractEventLoop:
             _thread.start()
             ready.wait()
             _loop = loop
-            # registered first and so called last: what others do at exit still needs the loop
-            atexit.register(_stop, loop, _thread)
         return _loop
 
 
@@ -92,10 +90,17 @@ def _run(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
             logger.exception("a coroutine wanted to end the program")
 
 
-def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+def _stop() -> None:
+    loop, thread = _loop, _thread
+    if loop is None or thread is None:
+        return
     with contextlib.suppress(RuntimeError):  # it is closed
         loop.call_soon_threadsafe(loop.stop)
     thread.join(EXIT_TIMEOUT)
+
+
+# registered when this is imported, and so called last: what others do at exit needs the loop
+atexit.register(_stop)
 
 
 def _forget() -> None:

@@ -39,11 +39,13 @@ class Request:
         "_event",
         "_has_begun",
         "_is_gone",
+        "_is_unread",
         "_known",
         "_message",
         "_progress",
         "_sender",
         "_service",
+        "_size",
         "_stream",
         "_task",
         "attribute",
@@ -63,6 +65,8 @@ class Request:
         self._known = known
         self._progress: Progress | None = None
         self._is_gone = False  # whether its Client, or the connection, has gone
+        self._is_unread = False  # whether it is ended since nobody takes its items
+        self._size = 0  # bytes that are counted for it
         self._stream = message.stream and "stream" in known and bool(self.uid)
         self._sender: ItemSender | None = None
         self._cancelled = False

@@ -2,12 +2,12 @@
 
 import inspect
 import logging
-import platform
 from collections.abc import Iterable
 from typing import Any, Union
 
 from . import asking
 from .asking import Ask
+from .computer import software
 from .constants import CONNECT_TIMEOUT, PORT, RECONNECT
 from .device import ConnectOptions
 from .display import Description, Displayed
@@ -147,8 +147,7 @@ class Service(Displayed):
             "name": self._name,
             "attributes": self.__offers(),
             "max_clients": self._max_clients,
-            "language": f"Python {platform.python_version()}",
-            "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+            **software(),
         }
         return {**identity, "replica": True} if self.__replica else identity
 
@@ -239,14 +238,17 @@ class Service(Displayed):
     def emit_notification(self, *args: Any, **kwargs: Any) -> None:
         """Send a notification to every Client that is linked, from any thread.
 
-        Nobody gets it while the Service is not connected.
+        Nobody gets it while the Service is not connected. Where the Manager is behind with what it
+        has been sent, a thread waits.
 
         Raises:
             TypeError: An argument can't be written as JSON.
+            ValueError: It is more than a message can have.
+            TooManyError: It is a coroutine that emits, which can't wait, and too many wait already.
         """
         line = notification_line(self._name, args, kwargs)
         if self.__session is not None:
-            self.__session.send(line)
+            self.__session.notify(line)
 
     emit_notification_threadsafe = emit_notification
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import loop_thread
-from .asking import Ask, ask_nobody
+from .asking import Ask, ask_nobody, holds_up_a_loop, wait
 from .constants import (
     CANCEL,
     CONNECT_TIMEOUT,
@@ -19,6 +19,8 @@ from .constants import (
     GOODBYE,
     IDENTITY,
     MANAGER,
+    MESSAGE_LIMIT,
+    OUTGOING_LIMIT,
     SHUTDOWN_TIMEOUT,
     TAKEN,
 )
@@ -30,7 +32,7 @@ from .line_socket import LineSocket
 from .reconnecting import Comeback
 from .request import current_service
 from .wire.framing import LineTooLongError
-from .wire.messages import Message, MessageError, error_line, parse, request_line
+from .wire.messages import Message, MessageError, TooManyError, error_line, parse, request_line
 from .workers import NoThreadError, Workers
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ class ServiceSession:
             self._ended,
         )
         self._leaving = False
-        self.executor = Executor(service, self.close)
+        limit = MESSAGE_LIMIT if options.read_limit is None else options.read_limit
+        self.executor = Executor(service, limit, self.close)
         self._question = Message()
         # of the object that is to serve next, while the Manager has not answered
         self._renewed: Callable[[Exception | None], None] | None = None
@@ -101,6 +104,8 @@ class ServiceSession:
         async def identity(question: Message) -> dict[str, Any]:
             nonlocal alone, introduced
             self.executor.known = question.features
+            if question.message_limit:
+                self.executor.reply_limit = question.message_limit
             self._question, introduced = question, self.service
             # a property may ask the instrument, and that may take its time
             fields = await loop_thread.in_thread(introduce, introduced, question)
@@ -226,6 +231,35 @@ class ServiceSession:
         if self._connection is not None:
             self._connection.send(line)
 
+    def notify(self, line: bytes) -> None:
+        """Send a notification, from any thread; waits while the Manager is behind.
+
+        Raises:
+            ValueError: It is more than a message can have.
+            TooManyError: A wait would hold up an event loop, and too many wait already.
+        """
+        if len(line) > self.executor.reply_limit:
+            raise ValueError(
+                f"A notification of {self.service.name!r} has {len(line)} bytes, more than a "
+                f"message can have ({self.executor.reply_limit}). Emit it in parts"
+            )
+        connection = self._connection
+        room = None if connection is None else connection.offer(line)
+        if connection is None or room is None:
+            return
+        if holds_up_a_loop():
+            if connection.queued > OUTGOING_LIMIT and room.cancel():
+                raise TooManyError(
+                    f"A notification of {self.service.name!r} is not sent: Manager[{self.address}] "
+                    f"is behind with others. Emit fewer, or from a thread, which waits"
+                )
+            return
+        try:
+            wait(room)
+        except BaseException:
+            room.cancel()
+            raise
+
     def close(self) -> None:
         """End the connection for good, from any thread, without waiting for it."""
         if not self._loop.is_closed():
@@ -257,11 +291,11 @@ class ServiceSession:
                 logger.error("%s sent an error: %s", escaped(message.requester or ""), text)
             return
         if (attribute := message.attribute or "").startswith("__"):
-            self._told(attribute, message)
+            self._told(attribute, message, len(line))
         elif self._connection is not None:
-            self.executor.execute(message, self._connection)
+            self.executor.execute(message, self._connection, len(line))
 
-    def _told(self, attribute: str, message: Message) -> None:
+    def _told(self, attribute: str, message: Message, size: int) -> None:
         """Handle what the Manager tells, of itself or of a Client."""
         requester, uid = message.requester or "", message.uid or ""
         if attribute == CANCEL:
@@ -279,7 +313,7 @@ class ServiceSession:
             if self._connection is not None:
                 self._connection.lost_reason = message.reason()
         elif self._connection is not None:
-            self.executor.execute(message, self._connection)  # which refuses it
+            self.executor.execute(message, self._connection, size)  # which refuses it
 
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
         """See `connection.Receiver`."""

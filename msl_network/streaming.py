@@ -7,21 +7,37 @@ from collections import deque
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from .constants import ITEMS, MESSAGE_LIMIT, STREAM_BYTES, STREAM_ITEMS
+from .constants import ITEMS, NAME_LIMIT, STREAM_BYTES, STREAM_ITEMS
 from .wire.codec import encode
-from .wire.messages import items_line
+from .wire.messages import items_line, list_line
 
 if TYPE_CHECKING:
     from .request import Request
 
-__all__ = ["Collected", "ItemSender"]
+__all__ = ["Collected", "ItemSender", "check_size"]
 
 BATCH_BYTES = 64 * 1024
 """Bytes of items that leave in one line without waiting for more."""
 
+ENVELOPE = 4 * NAME_LIMIT
+"""Bytes that a line with one item can have besides it: names and a uid, of few of them escaped."""
+
 BATCH_PAUSE = 0.002
 """Seconds in which further items join those that wait. One that comes after a longer pause
 leaves at once."""
+
+
+def check_size(request: "Request", size: int, limit: int) -> None:
+    """Check that what a request leads to can be sent: a Manager drops who sends more.
+
+    Raises:
+        ValueError: It can't.
+    """
+    if size > limit:
+        raise ValueError(
+            f"What {request.attribute!r} returns has {size} bytes, more than a message can have "
+            f"({limit}). Ask for it in parts"
+        )
 
 
 class Collected:
@@ -31,15 +47,17 @@ class Collected:
 
     Args:
         request: The request.
+        limit: Most bytes of them.
     """
 
-    def __init__(self, request: "Request") -> None:
-        self.items: list[Any] = []
+    def __init__(self, request: "Request", limit: int) -> None:
         self._request = request
-        self._bytes = 0
+        self._limit = limit
+        self._text = bytearray()
+        self._count = 0
 
-    def add(self, item: Any) -> None:
-        """Add an item.
+    def add(self, item: Any) -> int:
+        """Add an item; returns how many there are.
 
         Raises:
             TypeError: It can't be written as JSON.
@@ -49,14 +67,23 @@ class Collected:
         self._request.raise_if_cancelled()
         if self._request._is_gone:
             raise CancelledError("The Client has gone")
-        # 8 bytes more for where it is in the memory: there may be many small ones
-        self._bytes += len(encode(item)) + 8
-        if self._bytes > MESSAGE_LIMIT:
+        if self._count:
+            self._text += b","
+        self._text += encode(item)
+        self._count += 1
+        if len(self._text) > self._limit:
             raise ValueError(
                 f"{self._request.attribute!r} yields more than a message can have. "
                 f"Take its items one by one"
             )
-        self.items.append(item)
+        return self._count
+
+    def reply(self) -> bytes:
+        """The line with all of them."""
+        request = self._request
+        line = list_line(self._text, requester=request.requester, uid=request.uid)
+        check_size(request, len(line), self._limit)
+        return line
 
 
 class ItemSender:
@@ -65,11 +92,16 @@ class ItemSender:
     Args:
         request: The request.
         loop: The loop of the network.
+        limit: Most bytes of an item.
+
+    Attributes:
+        request: The request.
     """
 
-    def __init__(self, request: "Request", loop: asyncio.AbstractEventLoop) -> None:
-        self._request = request
+    def __init__(self, request: "Request", loop: asyncio.AbstractEventLoop, limit: int) -> None:
+        self.request = request
         self._loop = loop
+        self._limit = limit
         self._changed = threading.Condition()
         self._batch: list[bytes] = []
         self._batch_bytes = 0
@@ -78,6 +110,7 @@ class ItemSender:
         self._made = 0
         self._taken = 0
         self._bytes = 0
+        self._unsent = 0  # lines for which the Manager has no room yet
         self._last = 0.0
         self._flushes = False
         self._waiter: asyncio.Future[None] | None = None
@@ -90,13 +123,14 @@ class ItemSender:
 
         Raises:
             TypeError: The item can't be written as JSON.
+            ValueError: It is more than a message can have.
         """
-        data = encode(item)
+        data = self._encoded(item)
         with self._changed:
             self._add(data)
-            while self._is_full and not self._request.cancelled:
+            while self.is_full and not self.request.cancelled:
                 self._changed.wait()
-        return not self._request.cancelled
+        return not self.request.cancelled
 
     async def put_on_loop(self, item: Any) -> bool:
         """Send an item, on the loop; waits until there is room.
@@ -106,14 +140,15 @@ class ItemSender:
 
         Raises:
             TypeError: The item can't be written as JSON.
+            ValueError: It is more than a message can have.
         """
-        data = encode(item)
+        data = self._encoded(item)
         with self._changed:
             self._add(data)
-        while self._is_full and not self._request.cancelled:
+        while self.is_full and not self.request.cancelled:
             self._waiter = self._loop.create_future()
             await self._waiter
-        return not self._request.cancelled
+        return not self.request.cancelled
 
     def taken(self, count: int) -> None:
         """Note how many items the Client has taken in all; on the loop."""
@@ -136,10 +171,27 @@ class ItemSender:
             self._flush()
 
     @property
-    def _is_full(self) -> bool:
-        return self._made - self._taken >= STREAM_ITEMS or self._bytes >= STREAM_BYTES
+    def count(self) -> int:
+        """How many items have been taken."""
+        return self._taken
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it waits until items are taken, or there is room for them."""
+        return (
+            self._made - self._taken >= STREAM_ITEMS
+            or self._bytes >= STREAM_BYTES
+            or self._unsent > 0
+        )
+
+    def _encoded(self, item: Any) -> bytes:
+        data = encode(item)
+        check_size(self.request, len(data) + ENVELOPE, self._limit)
+        return data
 
     def _add(self, item: bytes) -> None:
+        if self._batch_bytes + len(item) > BATCH_BYTES:
+            self._flush()  # one that just fits into a message is alone in it
         self._batch.append(item)
         self._batch_bytes += len(item)
         self._made += 1
@@ -162,11 +214,17 @@ class ItemSender:
     def _flush(self) -> None:
         if not self._batch:
             return
-        request = self._request
+        request = self.request
         line = items_line(ITEMS, self._batch, requester=request.requester, uid=request.uid)
         self._lines.append((self._made, len(line)))
         self._bytes += len(line)
         self._batch, self._batch_bytes = [], 0
         self._last = time.monotonic()
-        if not request.cancelled:
-            request._connection.send(line)
+        if not request.cancelled and (room := request._connection.offer(line)) is not None:
+            self._unsent += 1
+            room.add_done_callback(self._was_sent)
+
+    def _was_sent(self, _: object) -> None:
+        with self._changed:
+            self._unsent -= 1
+        self._loop.call_soon_threadsafe(self.taken, 0)

@@ -32,7 +32,8 @@ class Workers:
     def __init__(self, name: str, most: int) -> None:
         self._name = name
         self._most = most
-        self._jobs: SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None] = SimpleQueue()
+        # jobs with their arguments; None ends a thread
+        self._jobs: SimpleQueue[Any] = SimpleQueue()
         self._lock = threading.Lock()
         self._free = 0  # threads that wait for a job, less the jobs that wait for a thread
         self._threads = 0
@@ -50,11 +51,7 @@ class Workers:
             NoThreadError: There is no thread for it.
         """
         with self._lock:
-            if self._closed:
-                raise NoThreadError(f"The threads of {self._name!r} have ended")
-            if self._free <= 0 and self._threads < self._most:
-                self._start_thread()
-            self._free -= 1
+            self._take_thread()
         self._jobs.put((job, args))
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
@@ -88,6 +85,13 @@ class Workers:
             threads = self._threads
         for _ in range(threads):
             self._jobs.put(None)
+
+    def _take_thread(self) -> None:
+        if self._closed:
+            raise NoThreadError(f"The threads of {self._name!r} have ended")
+        if self._free <= 0 and self._threads < self._most:
+            self._start_thread()
+        self._free -= 1
 
     def _start_thread(self) -> None:
         name = f"{self._name}-{self._threads + 1}"

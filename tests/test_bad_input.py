@@ -25,6 +25,7 @@ from .laboratory import REQUEST, eventually
         (b'"text"', "ValueError: The message must be a JSON object, not str", ""),
         (b"{}", "ValueError: A request needs a `service` and an `attribute`", ""),
         (b'"caf\xe9"', "ValueError: The message is not", ""),
+        (b"\xef\xbb\xbf{}", "ValueError: The message is not JSON: Unexpected UTF-8 BOM", ""),
         (
             b'{"service": "Healthy", "attribute": "add", "args": ["\xff"], "uid": "u"}',
             "ValueError: The message is not UTF-8",
@@ -305,6 +306,43 @@ def test_password_that_is_no_unicode(laboratory, kwargs):
         assert question["attribute"] == "password"
         assert "password" in raw.ask({"result": "\ud800"})["message"]
         assert raw.read() is None
+
+
+@pytest.mark.parametrize("answer", [[["n.bohr"]], 5])
+def test_login_that_is_no_text(laboratory, answer):
+    """It is nobody's, before a session and in one."""
+    lab = laboratory(auth_login=True, users={"n.bohr": "right", "5": "5"})
+    with lab.raw() as raw:
+        assert raw.read()["attribute"] == "username"
+        assert raw.ask({"result": answer})["args"] == [""]
+        assert raw.ask({"result": answer})["message"] == "ValueError: Wrong login password"
+        assert raw.read() is None
+
+
+@pytest.mark.parametrize("answer", [[["n.bohr"]], 5])
+def test_login_in_a_session_that_is_no_text(laboratory, answer):
+    lab = laboratory()
+    with lab.raw().client() as raw:
+        question = raw.ask({"service": "Manager", "attribute": "port", "uid": "u"})
+        assert question["attribute"] == "username"
+        assert raw.ask({"result": answer})["args"] == [""]
+        refused = raw.ask({"result": answer})
+        assert (refused["message"], refused["uid"]) == ("ValueError: Wrong login password", "u")
+
+
+@pytest.mark.parametrize("login", ["username", "password"])
+def test_login_that_is_large(laboratory, login):
+    """Nobody waits while it is looked into: its millions of values are not made."""
+    lab = laboratory()
+    with lab.raw().client() as raw:
+        raw.ask({"service": "Manager", "attribute": "port", "uid": "u"})
+        if login == "password":
+            raw.ask({"result": "n.bohr"})
+        answer = raw.ask(b'{"result":[' + b"[]," * 4_000_000 + b"[]]}\n")
+        if login == "username":
+            assert (answer["attribute"], answer["args"]) == ("password", [""])
+            answer = raw.ask({"result": "x"})
+        assert answer["message"] == "ValueError: Wrong login password"
 
 
 def test_requests_that_wait_for_a_login_are_limited(laboratory):

@@ -1,8 +1,11 @@
 """Requests that are given up: by the caller, a timeout, or the task that awaits them."""
 
 import asyncio
+import copy
+import pickle
 import threading
 import time
+from concurrent import futures
 
 import pytest
 
@@ -127,6 +130,122 @@ def test_cancelled_task_reaches_the_service(service, link, method):
 
     asyncio.run(main())
     eventually(lambda: len(service.heard) == 2)
+
+
+def test_what_ended_the_call_tells_what_became_of_it(service, link):
+    async def main():
+        task = asyncio.ensure_future(link.aio.on_loop())
+        assert await asyncio.to_thread(service.entered.acquire, timeout=10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await task
+        with pytest.raises(TimeoutError) as late:
+            async with asyncio.timeout(0.1):
+                await link.aio.on_loop(asynchronous=True)
+        return cancelled.value.cancellation, late.value.__cause__.cancellation
+
+    assert [how.result(10) for how in asyncio.run(main())] == ["stopped", "stopped"]
+
+
+def test_error_of_a_timeout_can_be_copied_and_pickled(link):
+    with pytest.raises(TimeoutError) as caught:
+        link.on_loop(timeout=0.05)
+    error = caught.value
+    error.add_note("at 300 K")
+    assert error.cancellation.result(10) == "stopped"
+    for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert type(other) is type(error)
+        assert (str(other), other.__notes__) == (str(error), ["at 300 K"])
+        assert other.cancellation.result(0) == "stopped"
+
+
+def test_who_waits_for_several_is_told_of_those_that_are_given_up(service, link):
+    replies = [link.on_loop(asynchronous=True) for _ in range(3)]
+    threading.Timer(0.1, lambda: [reply.cancel() for reply in replies]).start()
+    assert futures.wait(replies, timeout=10).not_done == set()
+    assert set(futures.as_completed(replies, timeout=10)) == set(replies)
+
+    async def main():
+        replies = [link.on_loop(asynchronous=True) for _ in range(3)]
+        together = asyncio.gather(*replies)
+        await asyncio.sleep(0.1)
+        together.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await together
+        heard = [link["heard"](asynchronous=True) for _ in range(3)]
+        assert [type(await each) for each in asyncio.as_completed(heard)] == [list] * 3
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(link.on_loop(asynchronous=True), 0.1)
+        return replies
+
+    assert {reply.cancellation.result(10) for reply in asyncio.run(main())} == {"stopped"}
+
+
+def test_callback_of_a_future_sees_what_became_and_can_not_wait_on_the_loop(service, link):
+    reply = link.on_loop(asynchronous=True)
+    assert service.entered.acquire(timeout=10)
+    seen = futures.Future()
+    reply.add_done_callback(lambda reply: seen.set_result(reply.cancellation.result(10)))
+    reply.cancel()
+    assert seen.result(10) == "stopped"
+    # the thread of the network would wait for itself
+    other, refused = link.on_loop(asynchronous=True), futures.Future()
+
+    def wait(_):
+        try:
+            other.result()
+        except RuntimeError as error:
+            refused.set_result(str(error))
+
+    link["heard"](asynchronous=True).add_done_callback(wait)
+    assert "would wait for itself" in refused.result(10)
+    other.cancel()
+
+
+def test_given_up_by_several_at_once(link):
+    """By two threads and a timeout, while the reply is coming."""
+    for _ in range(20):
+        replies = [link.heard(asynchronous=True, timeout=0.001) for _ in range(40)]
+        threads = [
+            threading.Thread(target=lambda all_=replies: [reply.cancel() for reply in all_])
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for reply in replies:
+            if reply.cancelled() or isinstance(reply.exception(10), TimeoutError):
+                assert reply.cancellation.result(10) in ("not begun", "stopped", "ended")
+            else:
+                assert (reply.result(), reply.cancellation) == ([], None)
+    assert not link._state.session._in_flight._given_up
+
+
+def test_cancel_of_a_signal_in_the_middle_of_a_line(service, link, monkeypatch):
+    """What Python calls when Ctrl+C comes while a line is written."""
+    first, second = (link.on_loop(asynchronous=True) for _ in range(2))
+    for _ in range(2):
+        assert service.entered.acquire(timeout=10)
+    push, here = LineSocket._push, threading.current_thread()
+
+    def push_interrupted(self, data):
+        if threading.current_thread() is here:
+            second.cancel()
+        return push(self, data)
+
+    monkeypatch.setattr(LineSocket, "_push", push_interrupted)
+    first.cancel()
+    assert second.cancelled()
+    assert [reply.cancellation.result(10) for reply in (first, second)] == ["stopped"] * 2
+
+
+def test_request_of_a_link_that_is_broken_meanwhile(service, link):
+    reply = link.on_loop(asynchronous=True)
+    assert service.entered.acquire(timeout=10)
+    link.unlink()
+    reply.cancel()
+    assert reply.cancellation.result(10) == "stopped"
 
 
 def test_what_has_been_answered_can_not_be_given_up(link):

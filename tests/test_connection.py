@@ -1,11 +1,14 @@
 """One connection of the Manager: flow control, and the end of peers that do not read."""
 
 import asyncio
+import gc
 import socket
 import time
+import weakref
 
 import pytest
 
+from msl_network.budget import Budget
 from msl_network.connection import WRITE_SIZE, Connection
 from msl_network.loop_thread import new_event_loop
 
@@ -184,3 +187,26 @@ def test_peer_that_floods_leaves_others_their_turn():
         assert seen[1] < 100
 
     run(work)
+
+
+def test_connection_that_has_gone_holds_nothing():
+    """What still looks into its last line does not make it count again; and it is free at once."""
+    budget = Budget()
+    gone = []
+
+    async def work(loop, connection, lines, peer):
+        connection.pause_lines()
+        connection.hold(WRITE_SIZE)
+        assert budget.total == WRITE_SIZE
+        connection.abort("it is given up")
+        await lines.lost.wait()
+        connection.hold(WRITE_SIZE)
+        assert budget.total == 0
+        gone.append(weakref.ref(connection))
+
+    gc.disable()
+    try:
+        run(work, account=budget.open(""))
+        assert gone[0]() is None
+    finally:
+        gc.enable()

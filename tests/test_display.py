@@ -104,6 +104,17 @@ def test_what_has_lost_its_manager(client):
         pass
     assert "is connecting again" in bundle(client)[1]
     assert "is away" in bundle(link)[1]
+    assert repr(link).endswith(", away>")
+    client.disconnect()
+    assert repr(link).startswith("<Un-Linked from ")
+
+
+def test_link_with_a_service_that_has_gone(odd, client):
+    link = client["<Odd> & co"]
+    odd.stop()
+    text, html = bundle(link)
+    assert text.splitlines()[0].endswith(", away>")
+    assert "is away; the link comes back with it" in html
 
 
 def test_service_without_a_look_at_its_instrument(odd):

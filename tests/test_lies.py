@@ -1,5 +1,6 @@
 """Peers that lie: in another's name, twice, past a lock, into an object, at one's terminal."""
 
+import asyncio
 import json
 import logging
 import re
@@ -7,8 +8,10 @@ import re
 import ipywidgets
 import pytest
 
-from msl_network import LinkedClient, LocalManager, RemoteError, Service, connect
+from msl_network import LinkedClient, LocalManager, RemoteError, Service, connect, loop_thread
+from msl_network.client import session
 from msl_network.client.calls import yields
+from msl_network.client.identities import identities_as_string
 from msl_network.manager.manager import ADMIN_ATTRIBUTES
 from msl_network.notebook.panels import CallPanel, ServicesPanel
 from msl_network.notebook.results import to_html
@@ -105,6 +108,24 @@ def test_service_answers_twice(laboratory):
         request = raw.read()
         raw.send({"result": "new", "requester": request["requester"], "uid": request["uid"]})
         assert second.result(20) == "new"
+
+
+def test_service_says_that_it_has_gone_and_lives(laboratory):
+    """A request that is safe to repeat comes back to it, but not for ever without a pause."""
+    lab = laboratory()
+    with lab.raw().service() as raw:
+        link = lab.client.link("RawService")
+        reply = link["x"](asynchronous=True, safe_to_repeat=True)
+        lie = "ConnectionAbortedError: The 'RawService' service disconnected before it replied"
+        for _ in range(session.AT_ONCE + 1):
+            request = raw.read()
+            to = {"requester": request["requester"], "uid": request["uid"]}
+            assert lab.client._session._in_flight.held_for == set()
+            raw.send({"error": True, "message": lie, "replicas": 1, "result": None, **to})
+        eventually(lambda: lab.client._session._in_flight.held_for == {"RawService"})
+        raw.read()
+        raw.send({"result": "right", **to})
+        assert reply.result(20) == "right"
 
 
 # --- uids -------------------------------------------------------------------------------------
@@ -465,3 +486,54 @@ def test_manager_says_of_a_service_what_makes_no_sense(manager):
         client._session.line_received(json.dumps({"attribute": "__linked__", **told}).encode())
         assert state.identity["address"] == "new:1"
         assert not client._session._can("Odd", "cancel")
+
+
+NOBODY = {"args": ["Nobody", {"attributes": {}}], "attribute": "__linked__", "service": "Manager"}
+QUESTION = {"args": ["Manager[h:1]"], "attribute": "password", "requester": "Manager[h:1]"}
+
+
+def told(client, line, times):
+    """Have the Manager of a Client say something again and again."""
+    text = json.dumps(line).encode()
+
+    async def tell():
+        for _ in range(times):
+            client._session.line_received(text)
+
+    loop_thread.submit(tell()).result(20)
+
+
+def test_manager_links_what_nobody_wants(manager):
+    with connect(**manager.kwargs) as client:
+        told(client, NOBODY, 1000)
+        assert len(client._session._in_flight) == 0
+        assert client.identities(timeout=20)["services"] == {}
+
+
+def test_manager_asks_without_end(manager, monkeypatch):
+    """Nobody is asked a thousand times for a password, nor is it kept that somebody should be."""
+    monkeypatch.setattr(session, "QUESTIONS", 10)
+    with connect(**manager.kwargs) as client:
+        asked = []
+
+        async def person(question):
+            asked.append(question)
+            await asyncio.get_running_loop().create_future()
+
+        client._session.ask = person
+        told(client, QUESTION, 1000)
+        eventually(lambda: asked)
+        assert len(client._session._tasks) == 10
+        for task in tuple(client._session._tasks):
+            loop_thread.get_loop().call_soon_threadsafe(task.cancel)
+        eventually(lambda: not client._session._tasks)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [None, [], 5, {}, {"hostname": "h", "port": 1, "clients": 5, "services": {}}]
+    + [{"hostname": "h", "port": 1, "clients": {}, "services": {"S": value}} for value in (5, {})],
+)
+def test_manager_does_not_say_what_is_on_it(identity):
+    with pytest.raises(ConnectionError, match=r"does not say what is on it.* or a defective one"):
+        identities_as_string(identity)

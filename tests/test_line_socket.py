@@ -1,11 +1,20 @@
 """A device's end of a connection."""
 
+import asyncio
+import contextlib
 import socket
 import struct
 import threading
 
-from msl_network import Service, connect, loop_thread
+import pytest
+
+from msl_network import Service, aio, connect, line_socket, loop_thread, serving
+from msl_network.client import reply
+from msl_network.constants import WORKERS
 from msl_network.line_socket import open_line_socket
+from msl_network.wire.messages import TooManyError
+
+from .laboratory import eventually
 
 
 class Echo(Service):
@@ -77,3 +86,179 @@ def test_reset_that_comes_with_the_last_lines_is_seen():
         assert receiver.lost.wait(20)
     assert receiver.lines == lines
     assert isinstance(receiver.error, ConnectionResetError)
+
+
+# --- a Manager that is slow ------------------------------------------------------------------
+
+BIG = "x" * 400_000
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A megabyte waits for a Manager, and no more."""
+    for module in (line_socket, reply, serving):
+        monkeypatch.setattr(module, "OUTGOING_LIMIT", 1_000_000)
+
+
+@contextlib.contextmanager
+def not_reading(manager, name):
+    """The Manager does not read what a device sends."""
+    peers = manager._running.manager.peers
+    peer = next(peer for peer in peers if peer.record and peer.record.identity.name == name)
+    loop = loop_thread.get_loop()
+    stopped = threading.Event()
+    loop.call_soon_threadsafe(lambda: (peer.connection.pause_lines(), stopped.set()))
+    assert stopped.wait(20)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(peer.connection.resume_lines)
+
+
+class Source(Service):
+    """Makes more than a Manager takes."""
+
+    def __init__(self):
+        super().__init__()
+        self.made = 0
+        self._refused = threading.Event()
+
+    def size(self, text):
+        return len(text)
+
+    def big(self):
+        self.made += 1
+        return BIG
+
+    async def big_on_loop(self):
+        self.made += 1
+        return BIG
+
+    def items(self):
+        for _ in range(40):
+            self.made += 1
+            yield BIG
+
+    async def emit(self):
+        self.emit_notification("beat")  # a few wait their turn
+        with pytest.raises(TooManyError, match="Emit fewer, or from a thread, which waits"):
+            for _ in range(40):
+                self.emit_notification(BIG)
+        self._refused.set()
+
+
+@pytest.fixture
+def source(manager):
+    service = Source()
+    with service.start_in_background(**manager.kwargs):
+        yield service
+
+
+@pytest.fixture
+def client(manager):
+    with connect(**manager.kwargs) as client:
+        yield client
+
+
+def test_thread_that_is_faster_than_its_manager_waits(manager, source, client, small):
+    link = client.link("Source")
+    replies = []
+
+    def gives_up_what_was_not_sent():
+        with pytest.raises(TimeoutError) as caught:
+            link.size(BIG, timeout=0.01)
+        cancellation = caught.value.cancellation
+        return cancellation.done() and cancellation.result() == "not begun"
+
+    def send():
+        for _ in range(40):
+            replies.append(link.size(BIG, asynchronous=True))
+
+    with not_reading(manager, "Client"):
+        thread = threading.Thread(target=send)
+        thread.start()
+        eventually(gives_up_what_was_not_sent)
+        assert len(replies) < 39
+    thread.join(20)
+    assert [reply.result(20) for reply in replies] == [len(BIG)] * 40
+
+
+def test_who_waits_is_told_that_the_connection_is_lost(manager, source, small):
+    with connect(**manager.kwargs, name="Lost", reconnect=0) as client:
+        link = client.link("Source")
+        errors = []
+
+        def send():
+            try:
+                for _ in range(40):
+                    link.size(BIG, asynchronous=True)
+            except ConnectionError as error:
+                errors.append(error)
+
+        with not_reading(manager, "Lost"):
+            thread = threading.Thread(target=send)
+            thread.start()
+            eventually(lambda: client._session._connection.queued > 0)
+            abort = client._session._connection.abort
+            loop_thread.get_loop().call_soon_threadsafe(abort, "it is lost")
+            thread.join(20)
+        assert "Disconnected from Manager" in str(errors[0])
+
+
+def test_coroutine_that_is_faster_than_its_manager_is_told(manager, source, small):
+    """Some requests wait for room; what is too much is refused, and nothing else."""
+
+    async def work():
+        async with aio.connect(**manager.kwargs, name="Fast") as client:
+            link = await client.link("Source")
+            with not_reading(manager, "Fast"):
+                replies = []
+                with pytest.raises(TooManyError, match="Wait for replies before you send more"):
+                    for _ in range(40):
+                        replies.append(link.size(BIG, asynchronous=True))
+                assert len(replies) > 3
+            assert await asyncio.gather(*replies) == [len(BIG)] * len(replies)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("method", ["big", "big_on_loop"])
+def test_replies_wait_for_the_manager(manager, source, client, small, method):
+    link = client.link("Source")
+    with not_reading(manager, "Source"):
+        # requests come in all the same
+        replies = [link[method](asynchronous=True) for _ in range(60)]
+        eventually(lambda: source.made > 3)
+        if method == "big":
+            assert source.made <= WORKERS + 10  # no thread makes more while its result waits
+    assert all(reply.result(20) == BIG for reply in replies)
+
+
+def test_items_wait_for_the_manager(manager, source, client, small):
+    link = client.link("Source")
+    with not_reading(manager, "Source"):
+        streams = [link.items() for _ in range(10)]
+        eventually(lambda: source.made >= 10)
+    assert all(item == BIG for stream in streams for item in stream)
+
+
+def test_notifications_wait_in_a_thread_and_are_refused_on_the_loop(manager, source, client, small):
+    link = client.link("Source")
+    got = []
+    link.notification_handler = got.append
+
+    def emit():
+        for _ in range(40):
+            source.emit_notification(BIG)
+        source.emit_notification("last")
+
+    with not_reading(manager, "Source"):
+        thread = threading.Thread(target=emit)
+        thread.start()
+        eventually(lambda: source._Service__session._connection.queued > 0)
+        link.emit(asynchronous=True)
+        assert source._refused.wait(20)
+    thread.join(20)
+    eventually(lambda: got[-1:] == ["last"])
+    assert got.count(BIG) >= 40
+    assert "beat" in got

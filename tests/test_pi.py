@@ -97,6 +97,13 @@ def test_nothing_is_left_of_it():
         assert pi.home.is_dir()
 
 
+def test_a_program_that_does_not_stop_it_ends(tmp_path):
+    program = "from msl_network.examples.pi import Pi; Pi().start()"
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=env)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_from_nothing_to_a_result(pi):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]

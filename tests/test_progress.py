@@ -2,11 +2,13 @@
 
 import asyncio
 import io
+import re
 import sys
 import threading
 import time
 
 import pytest
+from tqdm import tqdm
 
 from msl_network import Service, connect
 from msl_network.client import bar
@@ -16,9 +18,9 @@ from .raw import RawPeer
 
 
 class Scanner(Service):
-    def scan(self, points, pause=0.01):
+    def scan(self, points, pause=0.01, unit=""):
         for i in range(points):
-            self.progress(i + 1, points, f"point {i + 1}")
+            self.progress(i + 1, points, f"point {i + 1}{unit}")
             self.request.sleep(pause)
         return points
 
@@ -35,7 +37,12 @@ class Scanner(Service):
         nan, inf, huge = float("nan"), float("inf"), 10**400
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
-            self.progress(*[(nan, 10), (1, nan), (inf, 10), (1, inf), (huge, 1), (1, huge)][which])
+            self.progress(
+                *[
+                    *[(nan, 10), (1, nan), (inf, 10), (1, inf), (huge, 1), (1, huge)],
+                    *[(0, 0), (1, -1), (11, 10), (-1, 10)],
+                ][which]
+            )
             self.request.sleep(0.02)
         return which
 
@@ -142,11 +149,43 @@ def test_bar_while_a_call_waits(link, monkeypatch):
     assert "point " in shown
 
 
-@pytest.mark.parametrize("which", range(6))
+@pytest.mark.parametrize("which", range(10))
 def test_what_no_bar_can_show_is_not_in_the_way_of_the_result(link, monkeypatch, which):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(bar, "PATIENCE", 0.05)
     assert link.beyond_any_bar(which) == which
+
+
+class PipeThatIsClosed(Terminal):
+    def write(self, text):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+class AsciiTerminal(Terminal):
+    encoding = "ascii"
+
+    def write(self, text):
+        text.encode("ascii")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("terminal", [None, PipeThatIsClosed(), AsciiTerminal()])
+def test_what_shows_no_bar_is_not_in_the_way_of_the_result(link, monkeypatch, terminal):
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(bar, "PATIENCE", 0.05)
+    assert link.scan(20, 0.02, "Ω") == 20
+
+
+def test_bar_below_another_one_goes_again(link, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(bar, "PATIENCE", 0.05)
+    for _ in tqdm(range(2)):
+        link.scan(20)
+    shown = terminal.getvalue().rpartition("Scanner.scan")[2]
+    assert shown
+    assert "20/20" in shown
+    assert re.search(r"\r +\x1b\[A\r", shown)  # it is wiped out
 
 
 def test_no_bar_in_a_file(link, monkeypatch):

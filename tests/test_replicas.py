@@ -7,6 +7,8 @@ from collections import Counter
 import pytest
 
 from msl_network import RemoteError, Service, connect
+from msl_network.manager.replicas import check_replica
+from msl_network.wire.messages import ServiceIdentity
 
 from .child import Child
 from .laboratory import eventually
@@ -189,3 +191,45 @@ def test_who_does_not_say_so_shares_no_name(manager):
             start(Dmm(name="Dmm", replica=True, max_clients=1))
         with start(Dmm(name="Dmm", replica=True)), connect(**manager.kwargs) as client:
             assert client.link("Dmm").service_replicas == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "(x: Union[int, str], y: Optional[float] = None)",
+            "(x: int | str, y: float | None = None)",
+        ),
+        ("(p: pathlib.Path = None) -> None", "(p: pathlib._local.Path = None)"),
+        ("(d: Dict[str, Any], /, *a, m: Mode = <Mode.A: 1>) -> str", "(d, /, *a, m=<Mode.A: 1>)"),
+        ("(o=<object at 0x7f>, s='a: b, c=1')", "(o=<object at 0x80>, s='a: b, c=1')"),
+        ("(cb: Callable[[int], str], *, k={'a': 1})", "(cb, *, k={'a': 1}) -> '(x: int)'"),
+    ],
+)
+def test_annotations_may_differ_as_versions_of_python_do(one, other):
+    check_replica(replica(one), replica(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("(x)", "(y)"),
+        ("(x)", "(x, y=1)"),
+        ("(x=1)", "(x=2)"),
+        ("(x: int = 1)", "(x: int)"),
+        ("(x, y)", "(x, *, y)"),
+        ("(x, y)", "(x, /, y)"),
+        ("(*x)", "(**x)"),
+        ("(s='a: b')", "(s='a: c')"),
+        ("(m=<Mode.A: 1>)", "(m=<Mode.B: 2>)"),
+        ("(x)", 5),
+        ("(x" + "'" * 100_000, "(x" + '"' * 100_000),  # in no time
+    ],
+)
+def test_what_is_called_in_another_way_is_no_replica(one, other):
+    with pytest.raises(NameError, match=r"What differs: 'f'"):
+        check_replica(replica(one), replica(other))
+
+
+def replica(offer):
+    return ServiceIdentity(name="Dmm", attributes={"f": offer}, replica=True, features=["replicas"])

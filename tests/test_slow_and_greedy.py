@@ -17,7 +17,7 @@ import pytest
 from msl_network import Limits, connect
 from msl_network.manager import listening
 
-from .laboratory import REQUEST, eventually, missing
+from .laboratory import REQUEST, Healthy, eventually, missing
 from .raw import RawPeer
 
 MIB = 1 << 20
@@ -280,6 +280,36 @@ def test_service_that_is_behind_is_not_dropped_for_its_clients(laboratory):
         assert raw.ask("identity")["error"] is False
 
 
+@pytest.mark.parametrize("kind", ["not ended", "not read"])
+def test_all_messages_together_are_limited(start, tmp_path, kind):
+    """The Clients that have the most of them are dropped, the others go on."""
+    database = str(tmp_path / "manager.sqlite3")
+    sizes = {"message_limit": 8 * MIB, "outgoing_limit": 16 * MIB, "memory_limit": 32 * MIB}
+    manager = start(database=database, disable_tls=True, limits=sizes)
+    with (
+        Healthy().start_in_background(**manager.kwargs),
+        manager.connect() as client,
+        contextlib.ExitStack() as greedy,
+    ):
+        link = client.link("Healthy")
+        assert link.text(7 * MIB, timeout=20) == "x" * 7 * MIB  # what that needs, it has now
+        before = manager.memory()
+        for _ in range(12):
+            raw = greedy.enter_context(manager.raw()).client()
+            if kind == "not read":
+                # each with its own, of which the system takes some
+                for i in range(3):
+                    raw.send({**REQUEST, "attribute": "text", "args": [6 * MIB], "uid": str(i)})
+            else:
+                with contextlib.suppress(OSError):
+                    raw.send(b"x" * 7 * MIB)
+            assert link.add(1, 2, timeout=20) == 3
+        reason = "disconnected: The Manager holds more than 33554432 bytes of messages"
+        eventually(lambda: any(message.startswith(reason) for message in record(database)))
+        assert link.text(7 * MIB, timeout=20) == "x" * 7 * MIB
+        assert manager.memory("VmHWM") - before < 48 * MIB
+
+
 # --- requests ------------------------------------------------------------------------------
 
 
@@ -301,17 +331,22 @@ def test_requests_in_flight_of_one_client_are_limited(laboratory):
 
 
 def test_requests_at_one_service_are_limited(laboratory):
-    limits = Limits(requests_per_client=3, requests_per_service=4)
+    limits = Limits(requests_per_client=3, requests_per_service=6)
     lab = laboratory(limits=limits)
     with lab.raw().service(), lab.raw().client() as client, lab.raw().client() as other:
         request = {**REQUEST, "service": "RawService"}
         for i in range(3):
             client.send({**request, "uid": str(i)})
         assert client.ask("identity")["error"] is False
-        other.send({**request, "uid": "3"})
-        answer = other.ask({**request, "uid": "4"})
-        assert answer["uid"] == "4"
-        assert "4 requests wait for the 'RawService' service" in answer["message"]
+        for i in range(2):
+            other.send({**request, "uid": str(i)})
+        answer = other.ask({**request, "uid": "2"})
+        assert answer["uid"] == "2"
+        assert "5 requests wait for the 'RawService' service" in answer["message"]
+        # who has asked for nothing yet is not the one who is refused
+        with lab.raw().client() as third:
+            third.send({**request, "uid": "3"})
+            assert "clients" in third.ask("identity")["result"]
         client.__exit__()
         # what it had in flight has gone with it
         eventually(lambda: len(lab.client.identities()["clients"]) == 2)

@@ -9,9 +9,10 @@ import time
 
 import pytest
 
-from msl_network import LocalManager, RemoteError, Service, connect, streaming
+from msl_network import LocalManager, RemoteError, Service, connect, executing
 from msl_network.constants import STREAM_BYTES, STREAM_ITEMS
 from msl_network.line_socket import LineSocket
+from msl_network.streaming import ENVELOPE
 
 from .laboratory import eventually
 from .raw import RawPeer
@@ -22,6 +23,7 @@ class Scanner(Service):
         super().__init__()
         self.made = 0
         self.closed = threading.Semaphore(0)
+        self.stop = False
 
     def scan(self, points, size=0, fail_at=None):
         try:
@@ -42,6 +44,13 @@ class Scanner(Service):
                 yield "x" * size if size else i
         finally:
             self.closed.release()
+
+    def mixed(self, sizes):
+        yield from ["x" * size for size in sizes]
+
+    async def mixed_on_loop(self, sizes):
+        for size in sizes:
+            yield "x" * size
 
     def slow(self):
         try:
@@ -73,9 +82,26 @@ class Scanner(Service):
         finally:
             self.closed.release()
 
+    async def slow_to_end(self):
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(0.1)  # the arm goes back
+            self.closed.release()
+
+    async def waits_for_nothing(self):
+        latest = time.monotonic() + 10
+        while not self.stop:
+            yield 1
+            assert time.monotonic() < latest
+
     def odd(self):
         yield 1
         yield object()
+
+    def shutdown_service(self):
+        return "bye"
 
 
 METHODS = pytest.mark.parametrize("method", ["scan", "scan_on_loop"])
@@ -119,6 +145,21 @@ def test_method_is_not_far_ahead_of_who_takes_its_items(service, link, method):
         assert service.made <= taken + 100 + STREAM_ITEMS
     stream.close()
     assert is_closed(service)
+
+
+@pytest.mark.parametrize("method", ["mixed", "mixed_on_loop"])
+def test_item_that_just_fits_into_a_message_is_alone_in_it(service, link, monkeypatch, method):
+    sent = []
+    executor = service._Service__session.executor
+    monkeypatch.setattr(executor, "reply_limit", 200_000)
+    connection = service._Service__session._connection
+    offer = connection.offer
+    monkeypatch.setattr(
+        connection, "offer", lambda line, **more: (sent.append(len(line)), offer(line, **more))[1]
+    )
+    sizes = [1000] * 60 + [200_000 - 2 - ENVELOPE] + [1000]
+    assert [len(item) for item in link[method](sizes)] == sizes
+    assert max(sent) <= 200_000
 
 
 @METHODS
@@ -260,6 +301,43 @@ def test_method_that_goes_on_when_it_is_cancelled(service, link):
     assert is_closed(service)
 
 
+def test_what_cleans_up_is_not_given_up_again_with_its_client(manager, service):
+    with connect(**manager.kwargs) as client:
+        stream = client.link("Scanner").slow_to_end()
+        assert next(stream) == 1
+        stream.close()
+    assert is_closed(service)
+
+
+def test_stream_that_nobody_reads_does_not_keep_a_service_from_shutting_down(
+    service, link, monkeypatch
+):
+    monkeypatch.setattr(executing, "SHUTDOWN_TIMEOUT", 0.2)
+    unread, read = link.scan(10**9), link.slow()
+    assert (next(unread), next(read)) == (0, 1)
+    # one more if the first was taken, and told, before the second came
+    eventually(lambda: service.made >= STREAM_ITEMS)
+    end = link.shutdown_service(asynchronous=True)
+    assert is_closed(service)
+    for _ in range(3):
+        assert next(read) == 1  # somebody takes these
+    assert not end.done()
+    got = 0
+    with pytest.raises(RemoteError, match="'Scanner' service is shutting down"):
+        for _ in unread:
+            got += 1
+    assert got == service.made - 1 <= STREAM_ITEMS
+    read.close()
+    assert end.result(20) == "bye"
+
+
+def test_list_of_what_waits_for_nothing_holds_up_nobody(service, link):
+    reply = link.waits_for_nothing(asynchronous=True)
+    assert link.scan(3, asynchronous=True, timeout=20).result() == [0, 1, 2]
+    service.stop = True
+    assert set(reply.result(20)) == {1}
+
+
 def test_list_of_what_never_ends(manager, service, link, monkeypatch):
     reply = link.for_ever(asynchronous=True)
     eventually(lambda: service._Service__session.executor._running == 1)
@@ -273,7 +351,7 @@ def test_list_of_what_never_ends(manager, service, link, monkeypatch):
             raw.send({**request, "uid": uid})
             eventually(lambda: service._Service__session.executor._running == 1)
         assert is_closed(service)
-    monkeypatch.setattr(streaming, "MESSAGE_LIMIT", 1000)
+    monkeypatch.setattr(service._Service__session.executor, "reply_limit", 1000)
     with pytest.raises(ValueError, match="yields more than a message can have"):
         link.for_ever(asynchronous=True).result(10)
     assert is_closed(service)

@@ -31,9 +31,9 @@ async def ask_in_thread(question: Question) -> str:
 
 
 def connect(
+    host: str = "localhost",
     *,
     name: str = "Client",
-    host: str = "localhost",
     port: int = PORT,
     timeout: float | None = CONNECT_TIMEOUT,
     username: str | None = None,
@@ -50,13 +50,13 @@ def connect(
     """Connect to a Manager.
 
     Example:
-        >>> async with connect(host="raspberrypi") as client:
+        >>> async with connect("raspberrypi") as client:
         ...     link = await client.link("BasicMath")
         ...     await link.add(1, 2)
 
     Args:
-        name: A name for the Client, by which others can tell it from the rest.
         host: The hostname or address of the Manager.
+        name: A name for the Client, by which others can tell it from the rest.
         port: The port of the Manager.
         timeout: Seconds to wait for the connection; None to wait for as long as it takes.
         username: The user to log in as, where the Manager wants a login.
@@ -222,8 +222,9 @@ class AsyncClient(ClientFace):
 class AsyncLink(LinkFace):
     """A link with a Service: `await link.add(1, 2)`.
 
-    Every call of a Service's method takes `timeout=`, the seconds to wait for the reply, and
-    `safe_to_repeat=True`: see `Link`.
+    Every call of a Service's method takes `timeout=`, the seconds to wait for the reply,
+    `safe_to_repeat=True` and `on_progress=`: see `Link`. A request is sent when it is awaited;
+    with `asynchronous=True` at once, and what is returned is a future to be awaited.
     """
 
     def _sender(self, name: str) -> Callable[..., Any]:
@@ -300,7 +301,10 @@ def _send(
     Returns:
         What can be awaited, or iterated over if the method yields.
     """
+    asynchronous = kwargs.pop("asynchronous", False)
     options = call_options(kwargs, _running_loop())
+    if asynchronous:
+        return state.request(name, args, kwargs, **options)
     if yields(state, name):
         timeout = options.pop("timeout")
         reply = state.request(name, args, kwargs, **options, stream=True)

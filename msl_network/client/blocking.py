@@ -20,7 +20,7 @@ from .faces import ClientFace, LinkFace
 from .identities import identities_as_string
 from .links import LinkState
 from .notifier import Handler
-from .reply import Reply
+from .reply import Reply, wait_for_room
 from .session import Session
 from .stream import Stream
 from .watch import Watch
@@ -29,9 +29,9 @@ __all__ = ["Client", "Link", "connect", "filter_client_connect_kwargs"]
 
 
 def connect(
+    host: str = "localhost",
     *,
     name: str = "Client",
-    host: str = "localhost",
     port: int = PORT,
     timeout: float | None = CONNECT_TIMEOUT,
     username: str | None = None,
@@ -50,8 +50,8 @@ def connect(
     certificate is to be trusted) is asked for.
 
     Args:
-        name: A name for the Client, by which others can tell it from the rest.
         host: The hostname or address of the Manager.
+        name: A name for the Client, by which others can tell it from the rest.
         port: The port of the Manager.
         timeout: Seconds to wait for the connection; None to wait for as long as it takes.
         username: The user to log in as, where the Manager wants a login.
@@ -90,9 +90,8 @@ def filter_client_connect_kwargs(**kwargs: Any) -> dict[str, Any]:
 def _result(reply: Reply[Any]) -> Any:
     try:
         return wait(reply)
-    except BaseException:
-        # an interrupt, or the stop button of a notebook: the request is given up
-        reply.cancel()
+    except BaseException as error:
+        reply.interrupted(error)
         raise
 
 
@@ -382,9 +381,9 @@ def _send(
     options = call_options(kwargs, None) if kwargs else {}
     if not asynchronous and yields(state, name):
         timeout = options.pop("timeout", None)
-        reply = state.request(name, args, kwargs, **options, stream=True)
+        reply = state.request(name, args, kwargs, **options, stream=True, wait=wait_for_room)
         return Stream(reply, timeout, owner)
-    reply = state.request(name, args, kwargs, **options)
+    reply = state.request(name, args, kwargs, **options, wait=wait_for_room)
     if asynchronous:
         return reply
     return _result(reply) if reply.on_progress else result_with_bar(reply)

@@ -82,11 +82,16 @@ def call_options(kwargs: dict[str, Any], loop: asyncio.AbstractEventLoop | None)
 
     Returns:
         What `LinkState.request` takes of them.
+
+    Raises:
+        TypeError: `on_progress` can't be called.
     """
     options = {"timeout": kwargs.pop("timeout", None)}
     if "safe_to_repeat" in kwargs:
         options["safe_to_repeat"] = kwargs.pop("safe_to_repeat")
     if (function := kwargs.pop("on_progress", None)) is not None:
+        if not callable(function):
+            raise TypeError(f"on_progress={function!r} can't be called")
         options["on_progress"] = Handler(function, loop)
     return options
 

@@ -48,6 +48,11 @@ class Directory:
                 self._services = self._ask()
         return self._services
 
+    def lacks(self, service: str) -> bool:
+        """Whether the Manager says that a Service is not there; False if it is slow."""
+        known = self._services
+        return service not in self.services(age=0) and self._services is not known
+
     def _ask(self) -> dict[str, Any]:
         reply = self._session.request(MANAGER, "identity", (), {})
         try:

@@ -3,6 +3,7 @@
 import builtins
 import linecache
 import os
+import re
 import traceback as tracebacks
 from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
@@ -21,13 +22,17 @@ SHOWN = 10_000
 """Most characters of a traceback of the other side that are shown below an error: its end."""
 
 
+_ERRNO = re.compile(r"\[Errno (-?\d{1,9})\] ")
+
+
 class RemoteError(RuntimeError, Displayed):
     """A Service or the Manager answered a request with an error.
 
     Its text is the one that 1.x shows, without what could act on a terminal. What was a built-in
     exception on the other side is one here, too: `except ValueError` catches a ValueError of the
     Service, and one of a class that is derived from it, and so do `except RemoteError` and
-    `except RuntimeError`.
+    `except RuntimeError`. An OSError has the `errno` that it has there; what else such a class has
+    beside its text does not travel.
 
     Attributes:
         type: The name of the exception's class on the other side.
@@ -60,6 +65,8 @@ class RemoteError(RuntimeError, Displayed):
         self.attribute = attribute
         self._manager = manager
         self._types = types
+        if OSError in type(self).__mro__ and (number := _ERRNO.match(self.message)):
+            self.errno = int(number[1])
         if self.traceback:
             # Python shows it below the text
             end = self.traceback[-SHOWN:]
@@ -80,7 +87,7 @@ class RemoteError(RuntimeError, Displayed):
             service=self.service,
             attribute=self.attribute,
         )
-        return make, ()
+        return make, (), self.__dict__  # with what the user has noted on it
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows below a cell: the lines of the user, and not those of this package."""
@@ -135,6 +142,9 @@ class ReplyTimeoutError(TimeoutError):
     def __init__(self, text: str, cancellation: "Cancellation | None") -> None:
         super().__init__(text)
         self.cancellation = cancellation
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.cancellation), self.__dict__
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows below a cell: the lines of the user, and not those of this package."""

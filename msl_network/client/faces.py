@@ -132,23 +132,31 @@ class LinkFace(Displayed):
         cls.__doc__ = LinkDoc(cls.__doc__)  # type: ignore[assignment]
 
     def __repr__(self) -> str:
+        return self._line(is_away=self._state.is_away)
+
+    def _line(self, *, is_away: bool) -> str:
         where = f"{self.service_name}[{self.service_address}]"
-        if self._state.session is None:
+        if self._state.has_ended:
             return f"<Un-Linked from {where}>"
-        return f"<Link with {where} at Manager[{self._state.manager}]>"
+        away = ", away" if is_away else ""
+        return f"<Link with {where} at Manager[{self._state.manager}]{away}>"
 
     def _repr_description_(self) -> Description:
-        session = self._state.session
-        if session is None or not (session.is_connected or session.is_reconnecting):
+        session, has_ended = self._state.session, self._state.has_ended
+        # nobody tells a link that its Service has gone
+        is_away = self._state.is_away or (
+            session is not None and not has_ended and Directory(session).lacks(self.service_name)
+        )
+        if has_ended:
             state = "is not linked any more"
-        elif self._state.is_lost or not session.is_connected:
+        elif is_away:
             state = f"is away; the link comes back with it at the Manager {self._state.manager}"
         else:
             state = f"is linked, at the Manager {self._state.manager}"
         return Description(
             self.service_name,
             f"{state} ({self.service_address}, {self.service_language})",
-            line=repr(self),
+            line=self._line(is_away=is_away),
             doc=self.service_doc,
             table=attributes_table(self.service_attributes, self.service_docs),
         )

@@ -13,7 +13,20 @@ def identities_as_string(manager: dict[str, Any], indent: int = 2) -> str:
     Args:
         manager: The identity.
         indent: How many spaces each level is indented by.
+
+    Raises:
+        ConnectionError: It is no identity.
     """
+    try:
+        return _text(manager, indent)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConnectionError(
+            f"The Manager does not say what is on it ({type(error).__name__}: {error}). "
+            f"It is no Manager, or a defective one"
+        ) from None
+
+
+def _text(manager: dict[str, Any], indent: int) -> str:
     tab = " " * indent
     lines = [f"Manager[{manager['hostname']}:{manager['port']}]"]
     for key in sorted(manager.keys() - {"hostname", "port", "clients", "services"}):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
 from typing import Any
@@ -12,7 +13,7 @@ from ..wire.messages import Message, MessageError, request_line
 from .errors import ReplyTimeoutError, remote_error
 from .reply import Cancellation, Reply
 
-__all__ = ["InFlight", "settle"]
+__all__ = ["InFlight", "is_away", "settle"]
 
 DECODE_ON_LOOP = 256 * 1024
 """Largest reply in bytes that is decoded on the loop; decoding more would hold up the others."""
@@ -30,22 +31,23 @@ class InFlight:
     Args:
         address: `host:port` of the Manager.
         loop: The loop of the network.
-        send: Sends a line to the Manager, from any thread; returns whether it is on its way.
         can: Whether the Service of a name knows a feature.
         complain: Called with an error that is the reply to none of them.
+
+    Attributes:
+        limit: Most bytes of a request; a Manager of 1.x has none.
     """
 
     def __init__(
         self,
         address: str,
         loop: asyncio.AbstractEventLoop,
-        send: Callable[[bytes], bool],
         can: Callable[[str, str], bool],
         complain: Callable[[Message], None],
     ) -> None:
+        self.limit = math.inf
         self._address = address
         self._loop = loop
-        self._send = send
         self._can = can
         self._complain = complain
         self._replies: dict[str, Reply[Any]] = {}
@@ -66,8 +68,21 @@ class InFlight:
         """The Services that requests wait for."""
         return {reply.service for reply in list(self._held.values())}
 
-    def add(self, reply: Reply[Any]) -> None:
-        """Note a request, from any thread."""
+    def add(self, reply: Reply[Any], size: int) -> None:
+        """Note a request, from any thread.
+
+        Args:
+            reply: Its reply.
+            size: Bytes of its line.
+
+        Raises:
+            ValueError: It is more than a message can have: the Manager would close the connection.
+        """
+        if size > self.limit:
+            raise ValueError(
+                f"What {reply.attribute!r} is asked with has {size} bytes, more than a message can "
+                f"have ({self.limit}). Send it in parts"
+            )
         self._replies[reply.uid] = reply
 
     def expire(self, reply: Reply[Any], timeout: float) -> None:
@@ -106,7 +121,7 @@ class InFlight:
             else:
                 settle(reply, _decode(message))
             return None
-        if hold and reply.line is not None and _is_away(reply, message):
+        if hold and reply.line is not None and is_away(reply.service, message.message or ""):
             return reply
         error = remote_error(
             self._address,
@@ -136,7 +151,7 @@ class InFlight:
             size: The bytes of their line.
         """
         if reply.items is not None and not reply.items.add(items, size):
-            self.give_up(reply)
+            reply.is_late()
             error = f"{reply.request} yields, but does not wait until what it yields is taken"
             settle(reply, ConnectionError(error))
 
@@ -154,25 +169,34 @@ class InFlight:
     # --- replies that nobody waits for any more ------------------------------------------
 
     def give_up(self, reply: Reply[Any]) -> None:
-        """Wait for a reply no more, and tell the Service; from any thread."""
-        cancellation = reply.cancellation = Cancellation()
+        """Wait for a reply no more, and tell the Service; from any thread, once for each."""
+        cancellation = reply.cancellation
+        if cancellation is None:
+            return
         held = self._held.pop(reply.uid, None) is not None
-        if not reply.sent:
+        unsent = not reply.sent or (reply.room is not None and reply.room.cancel())
+        if unsent:
             cancellation.settle("not begun")
         elif held or not self._can(reply.service, "cancel"):
             cancellation.settle("unknown")
         else:
             self._given_up[reply.uid] = cancellation
-            if not self._send(request_line(CANCEL, service=reply.service, uid=reply.uid)):
+            if not self.send_cancel(reply):
                 self._given_up.pop(reply.uid, None)
                 cancellation.settle("unknown")
         # what a 1.x Manager answers without a uid keeps its place in the line
-        if reply.service == MANAGER and reply.attribute not in _REPLIES_WITH_UID:
+        if not unsent and reply.service == MANAGER and reply.attribute not in _REPLIES_WITH_UID:
             return
         if self._replies.pop(reply.uid, None) is None:
             # the reply has just come, while another thread was here
             self._given_up.pop(reply.uid, None)
             cancellation.settle("ended")
+
+    def send_cancel(self, reply: Reply[Any]) -> bool:
+        """Tell the Service of a request that it is given up; False if the connection is lost."""
+        line = request_line(CANCEL, service=reply.service, uid=reply.uid)
+        # not on the next connection, where the uid could be that of another request
+        return reply.connection is not None and reply.connection.send(line)
 
     def _set_timeout(self, reply: Reply[Any], timeout: float) -> None:
         if not reply.done():
@@ -181,8 +205,7 @@ class InFlight:
 
     def _expired(self, reply: Reply[Any], timeout: float) -> None:
         text = f"{reply.request} did not reply within {timeout:g} seconds"
-        self.give_up(reply)
-        settle(reply, ReplyTimeoutError(text, reply.cancellation))
+        settle(reply, ReplyTimeoutError(text, reply.is_late()))
 
     # --- a connection that is lost -------------------------------------------------------
 
@@ -215,6 +238,9 @@ class InFlight:
     def hold(self, reply: Reply[Any]) -> None:
         """Keep a request until its Service can be reached again."""
         self._replies[reply.uid] = self._held[reply.uid] = reply
+        if reply.done():  # another thread has just given it up
+            self._held.pop(reply.uid, None)
+            self._replies.pop(reply.uid, None)
 
     def take_held(self, service: str) -> list[Reply[Any]]:
         """The requests that have been held for a Service, which is there again."""
@@ -251,13 +277,12 @@ def _decode(message: Message) -> Any:
         return ValueError(f"Invalid reply: {error}")
 
 
-def _is_away(reply: Reply[Any], message: Message) -> bool:
-    """Whether an error says that the Service is not there, or was not any more."""
-    text = message.message or ""
+def is_away(service: str, text: str) -> bool:
+    """Whether the text of an error says that a Service is not there, or was not any more."""
     return text.startswith(
         (
-            f"ConnectionAbortedError: The {reply.service!r} service disconnected before",
-            f"ConnectionAbortedError: {reply.service!r} service is shutting down",
-            f'KeyError: "the {reply.service!r} Service is not connected to',
+            f"ConnectionAbortedError: The {service!r} service disconnected before",
+            f"ConnectionAbortedError: {service!r} service is shutting down",
+            f'KeyError: "the {service!r} Service is not connected to',
         )
     )

@@ -42,6 +42,18 @@ class LinkState:
         self.on_restored: Callbacks[Handler] = Callbacks()
         self.on_changed: Callbacks[Handler] = Callbacks()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the link has been broken, or its Client has disconnected."""
+        session = self.session
+        return session is None or not (session.is_connected or session.is_reconnecting)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the link is known to be no more, and is to be made again."""
+        session = self.session
+        return session is not None and (self.is_lost or not session.is_connected)
+
     def learn(self, identity: dict[str, Any]) -> bool:
         """Note what the Service is now; whether it offers something else than before."""
         before, self.identity = self.identity, identity

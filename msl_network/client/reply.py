@@ -7,13 +7,15 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from ..asking import WAKE_UP, wait_awake
-from ..constants import PROGRESS_MESSAGE
+from ..asking import WAKE_UP, check_not_on_loop, holds_up_a_loop, wait, wait_awake
+from ..constants import OUTGOING_LIMIT, PROGRESS_MESSAGE
 from ..escaping import escaped
+from ..line_socket import LineSocket
+from ..wire.messages import TooManyError
 from .notifier import Handler, Notifier
 from .stream import Items
 
-__all__ = ["Cancellation", "Progress", "Reply", "waited_for"]
+__all__ = ["Cancellation", "Progress", "Reply", "refuse_too_many", "wait_for_room", "waited_for"]
 
 T = TypeVar("T")
 
@@ -29,7 +31,10 @@ class Awaitable(Future[T], Generic[T]):
 
         Raises:
             TimeoutError: It has not come within `timeout` seconds.
+            RuntimeError: Called on the thread of the network, in a `done` callback of another one
+                for instance, which would wait for itself.
         """
+        check_not_on_loop(self)
         return wait_awake(self, timeout)
 
 
@@ -64,6 +69,20 @@ class Cancellation(Awaitable[str]):
         with contextlib.suppress(InvalidStateError):
             self.set_result(how)
 
+    def cancel(self) -> bool:
+        """Nothing is given up: who has waited for long enough can ask again."""
+        return False
+
+    def __reduce__(self) -> Any:
+        # of the error that has it, in another process: there nobody will tell any more
+        return _settled, (self.result(0) if self.done() else "unknown",)
+
+
+def _settled(how: str) -> Cancellation:
+    cancellation = Cancellation()
+    cancellation.settle(how)
+    return cancellation
+
 
 class Reply(Awaitable[T], Generic[T]):
     """A future for a reply: wait for it in a thread with `result()`, or `await` it.
@@ -80,6 +99,8 @@ class Reply(Awaitable[T], Generic[T]):
         line: What is sent again if the connection is lost; None for a request that must not be.
         connection: The connection that it was sent on.
         sent: Whether it has been sent.
+        times_held: How often it has been held, for a Service that was not there.
+        room: Done when the request is on its way; None if it did not have to wait for that.
     """
 
     cancellation: Cancellation | None = None
@@ -88,8 +109,11 @@ class Reply(Awaitable[T], Generic[T]):
     bell: Future[None] | None = None
     items: Items | None = None
     line: bytes | None = None
-    connection: object = None
+    connection: LineSocket | None = None
     sent: bool = False
+    times_held: int = 0
+    room: Future[bool] | None = None
+    _is_late = False
 
     def __init__(
         self, uid: str, service: str, attribute: str, give_up: "Callable[[Reply[Any]], None]"
@@ -150,12 +174,89 @@ class Reply(Awaitable[T], Generic[T]):
             Whether it is given up; False if the reply has come. `cancellation` then tells what
             became of it.
         """
-        if self.cancelled():
+        begun = self._begin_to_give_up()
+        if super().cancel():
             return True
-        cancelled = super().cancel()
-        if cancelled:
-            self._give_up(self)
-        return cancelled
+        if begun and not self._is_late:
+            self.cancellation = None  # the reply was faster
+        return False
+
+    def interrupted(self, error: BaseException) -> None:
+        """Give the request up for what has ended the wait for it; nothing if the reply has come.
+
+        Args:
+            error: What has: it is given the `cancellation`.
+        """
+        if self.cancel():
+            error.cancellation = self.cancellation  # type: ignore[attr-defined]
+
+    def is_late(self) -> "Cancellation | None":
+        """Note that it is going to fail, and its request to be given up; on the loop.
+
+        Returns:
+            What will become of the request; None if the reply has come.
+        """
+        self._is_late = True
+        self._begin_to_give_up()
+        return self.cancellation
+
+    def begin_to_send(self) -> bool:
+        """Note that it is sent; False if it has been given up and never was."""
+        with self._condition:
+            self.sent = self.sent or not self.done()
+            return self.sent
+
+    def _begin_to_give_up(self) -> bool:
+        with self._condition:
+            if self.cancellation is not None or self.done():
+                return False
+            self.cancellation = Cancellation()
+            # before those of the user, who may wait in one for what became of it; and not of each
+            # reply, few of which are given up
+            self._done_callbacks.insert(0, _let_go)  # type: ignore[attr-defined]
+            return True
+
+
+def _let_go(reply: Any) -> None:
+    if reply.cancelled():
+        # or who waits for several of them (`concurrent.futures.wait`) is not told
+        reply.set_running_or_notify_cancel()
+    elif not reply._is_late:
+        return
+    reply._give_up(reply)
+
+
+def refuse_too_many(reply: Reply[Any]) -> None:
+    """Let a request wait for room among a few others, as who is on an event loop can't wait.
+
+    Raises:
+        TooManyError: There are too many.
+    """
+    waiting = 0 if reply.connection is None else reply.connection.queued
+    if waiting > OUTGOING_LIMIT:
+        reply.cancel()
+        raise TooManyError(
+            f"{reply.request} is not asked for: {waiting} bytes of requests wait already, as the "
+            f"Manager is slower. Wait for replies before you send more"
+        )
+
+
+def wait_for_room(reply: Reply[Any]) -> None:
+    """Wait on this thread until a request is on its way, or given up.
+
+    Raises:
+        TooManyError: A wait would hold up an event loop, and too many wait already.
+    """
+    room = reply.room
+    if room is None or holds_up_a_loop():
+        refuse_too_many(reply)
+        return
+    try:
+        wait(room)
+    except BaseException as error:
+        if not room.cancelled():
+            reply.interrupted(error)
+            raise
 
 
 async def waited_for(future: "Future[T]") -> T:
@@ -167,7 +268,12 @@ async def waited_for(future: "Future[T]") -> T:
     try:
         while not here.done():
             await asyncio.wait({here}, timeout=WAKE_UP)
-    except BaseException:
-        here.cancel()
+        return here.result()
+    except BaseException as error:
+        if isinstance(future, Reply):
+            future.interrupted(error)
+        else:
+            future.cancel()
+        if not here.cancel() and not here.cancelled():
+            here.exception()  # or asyncio complains that nobody has seen it
         raise
-    return here.result()

@@ -13,12 +13,13 @@ import dataclasses
 import functools
 import itertools
 import logging
-import platform
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, Self
 
 from .. import loop_thread
 from ..asking import Ask, ask_nobody
+from ..computer import software
 from ..constants import (
     DISCONNECT_REQUEST,
     GOODBYE,
@@ -42,13 +43,20 @@ from .errors import RemoteError
 from .in_flight import InFlight, settle
 from .links import LinkState
 from .notifier import Callbacks, Handler, Notifier
-from .reply import Reply
+from .reply import Reply, refuse_too_many
 from .stream import Items
 from .watching import Watching
 
 __all__ = ["Session"]
 
 logger = logging.getLogger(__package__)
+
+QUESTIONS = 1000
+"""Most questions of a Manager that wait for a person, and links that are being made again."""
+
+AT_ONCE = 10
+"""Times that a request which is safe to repeat goes to another Service of the name at once. After
+that there is a pause: it is the request that they die of, or one of them says so and lives."""
 
 
 class Session:
@@ -66,6 +74,7 @@ class Session:
         on_lost: What is called with the reason when the connection is lost.
         on_restored: What is called when it has been made again.
         on_end: What is called when it has ended for good; on the loop.
+        end_reason: Why it has; None before.
     """
 
     def __init__(self, name: str, options: ConnectOptions, ask: Ask) -> None:
@@ -78,13 +87,13 @@ class Session:
         self.on_lost: Callbacks[Handler] = Callbacks()
         self.on_restored: Callbacks[Handler] = Callbacks()
         self.on_end: Callbacks[Callable[[], Any]] = Callbacks()
+        self.end_reason: Exception | None = None
         self._loop = loop_thread.get_loop()
         self.notifier = Notifier(self._loop)
         self.watching = Watching(self, self._loop)
         self._credentials = options.credentials()
-        self._in_flight = InFlight(
-            options.address, self._loop, self._send, self._can, self._complained
-        )
+        self._in_flight = InFlight(options.address, self._loop, self._can, self._complained)
+        self._features: dict[str, list[Any]] = {}
         self._uids = itertools.count(1)
         self._connection: LineSocket | None = None
         self._lost: LineSocket | None = None
@@ -136,18 +145,14 @@ class Session:
 
         async def identity(question: Message) -> dict[str, Any]:
             self.manager_features = question.features
+            self._in_flight.limit = question.message_limit or math.inf
             return self.identity()
 
         await connect_device(self.options, self._credentials, identity, receive, ask)
 
     def identity(self) -> dict[str, Any]:
         """Who the Client says it is."""
-        return {
-            "type": "client",
-            "name": self.name,
-            "language": f"Python {platform.python_version()}",
-            "os": f"{platform.system()} {platform.release()} {platform.machine()}",
-        }
+        return {"type": "client", "name": self.name, **software()}
 
     @property
     def network_name(self) -> str:
@@ -178,6 +183,7 @@ class Session:
         safe_to_repeat: bool = False,
         on_progress: Handler | None = None,
         stream: bool = False,
+        wait: Callable[[Reply[Any]], None] = refuse_too_many,
     ) -> Reply[Any]:
         """Send a request, from any thread.
 
@@ -192,12 +198,16 @@ class Session:
             on_progress: Called with the value, the total and the message of a report of progress.
             stream: Whether the items of a method that yields are wanted one by one: in the
                 `items` of the reply, which is the end of them.
+            wait: Called with the reply of a request that has to wait for `room`.
 
         Raises:
             ConnectionError: The Client is disconnected.
-            TypeError: An argument can't be written as JSON.
-            ValueError: It is a stream that is said to be safe to repeat.
+            TooManyError: So much waits for the Manager that this request can't.
+            TypeError: An argument can't be written as JSON, or the timeout is no number.
+            ValueError: It is a stream and safe to repeat, too large, or the timeout is NaN.
         """
+        if timeout is not None and math.isnan(timeout):
+            raise ValueError("The timeout is nan, and not a number of seconds")
         if stream and safe_to_repeat:
             raise ValueError(f"The items of {service}.{attribute} would come twice")
         connection = self._connection
@@ -208,10 +218,8 @@ class Session:
                 text += "trying to connect again, "
             raise ConnectionError(f"{text}cannot send request to {service!r}")
         uid = str(next(self._uids))
-        if stream:
-            line = request_line(attribute, args, kwargs, service=service, uid=uid, stream=True)
-        else:
-            line = request_line(attribute, args, kwargs, service=service, uid=uid)
+        more: dict[str, Any] = {"stream": True} if stream else {}
+        line = request_line(attribute, args, kwargs, service=service, uid=uid, **more)
         reply: Reply[Any] = Reply(uid, service, attribute, self._in_flight.give_up)
         reply.line = line if safe_to_repeat else None
         reply.connection = connection
@@ -221,20 +229,19 @@ class Session:
         # a lone request is sent at once; of many, what is written while the loop wakes up leaves
         # in one write
         many = len(self._in_flight) > 0
-        self._in_flight.add(reply)
+        self._in_flight.add(reply, len(line))
         if connection is not None and not away:
             reply.sent = True
             try:
-                if many:
-                    connection.send_later(line)
-                else:
-                    connection.send(line)
-            except BaseException:
-                reply.cancel()  # an interrupt: nobody will wait for it
+                reply.room = connection.offer(line, later=many)
+            except BaseException as error:
+                reply.interrupted(error)  # nobody will wait for it
                 raise
         if timeout is not None:
             # now that it has been sent: what is given up is not sent after that
             self._in_flight.expire(reply, timeout)
+        if reply.room is not None:
+            wait(reply)
         if away or self._lost is connection:
             # it was lost between the look above and the note of this reply
             self._loop.call_soon_threadsafe(self._not_sent, reply, connection)
@@ -268,6 +275,10 @@ class Session:
         if self._connection is not None:
             self._connection.close()
 
+    def give_up(self) -> None:
+        """Come back no more once the connection is lost; on the loop of the network."""
+        self._comeback.stop()
+
     def link(self, service: str, timeout: float | None) -> Reply[dict[str, Any]]:
         """Link with a Service; `linked` makes a link of the reply."""
         logger.debug("linking with %r", service)
@@ -281,6 +292,7 @@ class Session:
         """
         state = LinkState(self, service, self._entry(service, identity))
         self.links.append(state)
+        self._features[service] = state.identity.get("features", [])
         return state
 
     def _entry(self, service: str, identity: Any) -> dict[str, Any]:
@@ -307,12 +319,8 @@ class Session:
         self._send(request_line(TAKEN, [count], service=service, uid=uid))
 
     def _can(self, service: str, feature: str) -> bool:
-        """Whether a Service to which there is a link knows a feature."""
-        return any(
-            feature in state.identity.get("features", ())
-            for state in tuple(self.links)
-            if state.service == service
-        )
+        """Whether a Service to which there is a link, or was one, knows a feature."""
+        return feature in self._features.get(service, ())
 
     # --- Receiver ------------------------------------------------------------------------
 
@@ -327,13 +335,13 @@ class Session:
             self._notify(message)
         elif message.is_reply or message.error:
             is_served = message.replicas > 0
-            hold = is_served or self._comeback.is_expected
+            hold = message.error and (is_served or self._comeback.is_expected)
             away = self._in_flight.received(message, line, hold=hold)
             if away is not None:
                 self._hold(away, is_served=is_served)
         elif (attribute := message.attribute or "").startswith("__"):
             self._told(attribute, message, len(line))
-        elif message.attribute is not None:
+        elif message.attribute is not None and len(self._tasks) < QUESTIONS:
             self._spawn(self._answer_manager(message))
 
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
@@ -436,7 +444,7 @@ class Session:
             logger.error("%r emitted an invalid notification: %s", message.service, error)
             return
         for handler in handlers:
-            self.notifier.call(handler, args, kwargs)
+            self.notifier.call(handler, args, kwargs, size=message.size)
 
     # --- coming back ---------------------------------------------------------------------
 
@@ -501,15 +509,16 @@ class Session:
         self._relinking[service] = self._spawn(until_linked())
 
     def _linked_again(self, service: str, identity: dict[str, Any]) -> None:
+        if self._lost is self._connection:
+            return  # right behind the Manager's answer
         task = self._relinking.pop(service, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()
         logger.info("linked again with %r", service)
         states = [state for state in self.links if state.service == service]
         if not states and service not in self._in_flight.held_for:
-            # nobody wants it any more
-            with contextlib.suppress(ConnectionError):  # it may just be lost
-                self.request(MANAGER, "unlink", (service,), {})
+            # nobody wants it any more, nor waits for the answer
+            self._send(request_line("unlink", (service,), service=MANAGER, uid="unlink"))
             return
         for state in states:
             state.is_lost = False
@@ -521,6 +530,7 @@ class Session:
     def _renewed(self, service: str, identity: dict[str, Any]) -> None:
         """Note what a Service offers now."""
         for state in [state for state in self.links if state.service == service]:
+            self._features[service] = identity.get("features", [])
             if state.learn(identity):
                 self._call(state.on_changed)
 
@@ -532,7 +542,8 @@ class Session:
             is_served: Whether others of that name are there.
         """
         self._in_flight.hold(reply)
-        if is_served or reply.service == MANAGER:
+        reply.times_held += 1
+        if (is_served and reply.times_held <= AT_ONCE) or reply.service == MANAGER:
             self._send_held(reply.service)
         else:
             self._relink_later(reply.service)
@@ -540,9 +551,14 @@ class Session:
     def _send_held(self, service: str) -> None:
         connection = self._connection
         for reply in self._in_flight.take_held(service):
-            if connection is not None and reply.line is not None:
-                reply.connection, reply.sent = connection, True
-                connection.send(reply.line)
+            if connection is None or reply.line is None:
+                continue
+            reply.connection = connection
+            if reply.begin_to_send():
+                room = reply.room = connection.offer(reply.line)
+                if reply.cancelled() and (room is None or not room.cancel()):
+                    # what another thread has sent of it may have been before it
+                    self._in_flight.send_cancel(reply)
 
     def _not_sent(self, reply: Reply[Any], connection: LineSocket | None) -> None:
         """Handle a request that was made when its connection was just lost."""
@@ -554,6 +570,7 @@ class Session:
             self._hold(reply)  # it is back already
 
     def _ended(self, reason: Exception) -> None:
+        self.end_reason = reason
         self._in_flight.end(reason)
         self.watching.end(reason)
         self.notifier.close()

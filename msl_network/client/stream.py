@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from .. import loop_thread
 from ..asking import wait
 from ..constants import STREAM_BYTES, STREAM_ITEMS
+from .errors import ReplyTimeoutError
 
 if TYPE_CHECKING:
     from .reply import Cancellation, Progress, Reply
@@ -153,7 +154,7 @@ class _Stream:
     def _too_late(self) -> TimeoutError:
         self._reply.cancel()
         text = f"{self._reply.request} did not yield anything within {self._timeout:g} seconds"
-        return TimeoutError(text)
+        return ReplyTimeoutError(text, self._reply.cancellation)
 
 
 class Stream(_Stream):
@@ -185,8 +186,8 @@ class Stream(_Stream):
             return item[0]
         except StopAsyncIteration:
             raise StopIteration from None
-        except BaseException:
-            self._reply.cancel()  # an interrupt, too
+        except BaseException as error:
+            self._reply.interrupted(error)
             raise
 
     def close(self) -> None:
@@ -223,8 +224,8 @@ class AsyncStream(_Stream):
             return item[0]
         except StopAsyncIteration:
             raise
-        except BaseException:
-            self._reply.cancel()
+        except BaseException as error:
+            self._reply.interrupted(error)
             raise
 
     async def aclose(self) -> None:

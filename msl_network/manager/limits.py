@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
+from .. import constants
 from ..constants import (
     ADMIN_REQUESTS,
     CONNECTIONS,
@@ -10,6 +11,7 @@ from ..constants import (
     HANDSHAKE_TIMEOUT,
     HEARTBEAT,
     HEARTBEAT_SHORTEST,
+    MEMORY_LIMIT,
     MESSAGE_LIMIT,
     OUTGOING_LIMIT,
     OUTGOING_LINES,
@@ -29,7 +31,7 @@ class Limits:
     """What a Manager puts up with. The reasons of the defaults are in `msl_network.constants`.
 
     Example:
-        >>> run_forever(limits=Limits(message_limit=1 << 30, outgoing_limit=1 << 31))
+        >>> run_forever(limits=Limits(message_limit=64 << 20, memory_limit=256 << 20))
 
     Attributes:
         message_limit: Most bytes of a message.
@@ -40,6 +42,8 @@ class Limits:
         stall_timeout: Seconds without progress after which a peer that does not read is dropped.
         outgoing_limit: Most bytes that wait for one peer.
         outgoing_lines: Most messages that wait for one peer.
+        memory_limit: Most bytes that are held of all messages together: of those that are not
+            complete yet, and of those that wait for a peer.
         unauthenticated_per_address: Most connections from an address that are not registered.
         unauthenticated: Most connections in all that are not registered.
         connections: Most devices that are registered.
@@ -59,6 +63,7 @@ class Limits:
     stall_timeout: float = STALL_TIMEOUT
     outgoing_limit: int = OUTGOING_LIMIT
     outgoing_lines: int = OUTGOING_LINES
+    memory_limit: int = MEMORY_LIMIT
     unauthenticated_per_address: int = UNAUTHENTICATED_PER_ADDRESS
     unauthenticated: int = UNAUTHENTICATED
     connections: int = CONNECTIONS
@@ -79,8 +84,15 @@ class Limits:
             raise ValueError(
                 f"heartbeat must be at least {HEARTBEAT_SHORTEST}, not {self.heartbeat!r}"
             )
+        sockets = self.connections + self.unauthenticated
+        if constants.IS_WINDOWS and sockets > constants.SOCKETS_ON_WINDOWS:
+            raise ValueError(
+                f"connections and unauthenticated together must be at most "
+                f"{constants.SOCKETS_ON_WINDOWS} on Windows, not {sockets!r}"
+            )
         for large, times, small in (
             ("outgoing_limit", 2, "message_limit"),
+            ("memory_limit", 2, "message_limit"),
             ("outgoing_lines", 2, "requests_per_service"),
             ("unauthenticated", 1, "unauthenticated_per_address"),
         ):

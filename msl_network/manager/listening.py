@@ -11,10 +11,12 @@ import logging
 import os
 import socket
 import ssl
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..connection import Connection
 from ..constants import SHUTDOWN_TIMEOUT
+from .admission import neighbourhood
 
 if TYPE_CHECKING:
     from .manager import Manager
@@ -34,14 +36,21 @@ ACCEPT_PAUSE = 0.5
 """Seconds until accepting is tried again where the system has no more files, or no memory."""
 
 REPORT_PAUSE = 10.0
-"""Seconds between two reports of the same kind of refusal: a flood of connections is to fill
-neither the log nor the database."""
+"""Seconds between two reports of the same kind of refusal, of an address: a flood of connections is
+to fill neither the log nor the database."""
+
+REPORTS = 100
+"""Most kinds of refusals and addresses that are told apart; a flood from more of them is one."""
 
 EVERY_INTERFACE = ("::", "0.0.0.0")
 """IPv6 first, so that an address in use is reported as 1.x's documentation has it. What this
 computer has no sockets for is passed over."""
 
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+EXHAUSTED = frozenset(
+    getattr(errno, name)
+    for name in ("EMFILE", "WSAEMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
+    if hasattr(errno, name)
+)
 
 
 def bind(host: str | None, port: int) -> list[socket.socket]:
@@ -90,7 +99,10 @@ def bind(host: str | None, port: int) -> list[socket.socket]:
 
 def _listen(sock: socket.socket, address: Any) -> None:
     sock.setblocking(False)
-    if os.name == "posix":
+    if sys.platform == "win32":
+        # without it, another program could take the port over with SO_REUSEADDR
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sock.family == getattr(socket, "AF_INET6", None):
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -157,8 +169,8 @@ class Listener:
         self._sockets = sockets
         self._context = context
         self._loop = asyncio.get_running_loop()
-        self._refused: dict[str, int] = {}
-        self._reports: dict[str, asyncio.TimerHandle] = {}
+        self._refused: dict[tuple[str, str], tuple[int, Visitor]] = {}
+        self._reports: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._pause: asyncio.TimerHandle | None = None
         self._resume()
 
@@ -175,6 +187,8 @@ class Listener:
                 self._cut(visitor)
         for timer in self._reports.values():
             timer.cancel()
+        for (reason, _), (count, visitor) in self._refused.items():
+            self._write_report(visitor, reason, count)
 
     # --- accepting -----------------------------------------------------------------------
 
@@ -191,8 +205,8 @@ class Listener:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 sock, address = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return  # the last is of one that has gone meanwhile
             except OSError as error:
                 self._cannot_accept(error)
                 return
@@ -209,7 +223,8 @@ class Listener:
         leaving = self._manager.admission.make_room() if error.errno in EXHAUSTED else None
         if leaving is not None:
             self._send_away(leaving, f"made way for another one ({os.strerror(error.errno or 0)})")
-        elif self._may_report("accept"):
+        elif (key := ("accept", "")) not in self._reports:
+            self._reports[key] = self._loop.call_later(REPORT_PAUSE, self._report_more, key)
             logger.error(
                 "cannot accept connections: %s. Let the Manager open more files (ulimit -n)", error
             )
@@ -260,7 +275,8 @@ class Listener:
         except OSError as error:
             if visitor.connection is None and not visitor.has_to_go:
                 self._manager.admission.leave(visitor)
-                self._report(visitor, f"TLS failed ({getattr(error, 'reason', None) or error})")
+                why = getattr(error, "reason", None) or str(error) or "it closed the connection"
+                self._report(visitor, f"TLS failed ({why})")
 
     def _send_away(self, visitor: Visitor, reason: str) -> None:
         visitor.has_to_go = True
@@ -280,20 +296,27 @@ class Listener:
 
     # --- reporting -----------------------------------------------------------------------
 
-    def _may_report(self, kind: str) -> bool:
-        if kind in self._reports:
-            return False
-        self._reports[kind] = self._loop.call_later(REPORT_PAUSE, self._reports.pop, kind)
-        return True
-
     def _report(self, visitor: Visitor, reason: str) -> None:
-        # the first at once, the others with the next that comes after a while
-        count = self._refused.get(reason, 0) + 1
-        if not self._may_report(reason):
-            self._refused[reason] = count
-            return
-        self._refused.pop(reason, None)
-        others = f" ({count} since the last report)" if count > 1 else ""
+        # the first at once, and after a while how many more there were
+        key = (reason, neighbourhood(visitor.ip_address))
+        if key not in self._reports and len(self._reports) >= REPORTS:
+            key = (reason, "")
+        if key in self._reports:
+            count, _ = self._refused.get(key, (0, visitor))
+            self._refused[key] = (count + 1, visitor)
+        else:
+            self._reports[key] = self._loop.call_later(REPORT_PAUSE, self._report_more, key)
+            self._write_report(visitor, reason)
+
+    def _report_more(self, key: tuple[str, str]) -> None:
+        del self._reports[key]
+        if key in self._refused:
+            count, visitor = self._refused.pop(key)
+            self._reports[key] = self._loop.call_later(REPORT_PAUSE, self._report_more, key)
+            self._write_report(visitor, key[0], count)
+
+    def _write_report(self, visitor: Visitor, reason: str, count: int = 1) -> None:
+        others = f" ({count} times since the last report)" if count > 1 else ""
         logger.info("rejected %s: %s%s", visitor, reason, others)
         self._manager.recorder.record(visitor, f"rejected: {reason}{others}")
 

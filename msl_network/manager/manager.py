@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-import platform
+import sqlite3
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from ..budget import Budget
+from ..computer import software
 from ..connection import Connection
 from ..constants import (
     CANCEL,
@@ -28,20 +30,21 @@ from ..wire.handshake import Authentication
 from ..wire.messages import (
     Message,
     TooManyError,
-    error_line,
+    error_lines,
     message_line,
     parse_identity,
     request_line,
     result_line,
+    written_line,
 )
 from ..workers import Workers
-from .admission import Admission
+from .admission import Admission, neighbourhood
 from .authentication import Brake, LoginCheck
 from .limits import Limits
 from .listening import Visitor
-from .names import Names
+from .names import Names, plain
 from .peer import Peer
-from .recorder import Recorder
+from .recorder import RECORD_TIMEOUT, Recorder
 from .registry import ClientRecord, Registry, ServiceRecord
 from .reporter import Reporter
 
@@ -117,9 +120,10 @@ class Manager:
             limits.unauthenticated_per_address, limits.unauthenticated
         )
         self.peers: set[Peer] = set()
+        self._budget = Budget(limits.memory_limit)
         self.brake = Brake()
         self.recorder = Recorder(tables.connections)
-        self.trusted = frozenset(tables.hostnames.hostnames())
+        self._trusted = frozenset(map(plain, tables.hostnames.hostnames()))
         self.stopped = asyncio.Event()
         self.on_empty: Callable[[], None] | None = None
         self._tables = tables
@@ -145,6 +149,7 @@ class Manager:
             stall_timeout=self.limits.stall_timeout,
             outgoing_limit=self.limits.outgoing_limit,
             outgoing_lines=self.limits.outgoing_lines,
+            account=self._budget.open(neighbourhood(visitor.ip_address)),
         )
 
     def _connected(self, connection: Connection, visitor: Visitor) -> Peer:
@@ -155,6 +160,20 @@ class Manager:
             # its TLS handshake took until now
             connection.abort("the Manager has stopped")
         return peer
+
+    async def trusted_hosts(self) -> frozenset[str]:
+        """The trusted names and addresses, as `names.plain` writes them.
+
+        They are read each time: what `msl-network hostname` changes counts from then on. Where
+        they can't be read it is those of the last time.
+        """
+        try:
+            async with asyncio.timeout(RECORD_TIMEOUT):
+                names = await self._users_thread.run(self._tables.hostnames.hostnames)
+            self._trusted = frozenset(map(plain, names))
+        except (TimeoutError, sqlite3.Error) as error:
+            logger.error("cannot read the trusted hostnames: %s", str(error) or "it is locked")
+        return self._trusted
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine for a peer."""
@@ -175,6 +194,7 @@ class Manager:
                 "features": FEATURES,
                 "heartbeat": self.limits.heartbeat,
                 "identity_limit": self.limits.handshake_limit,
+                "message_limit": self.limits.message_limit,
             }
         return request_line(attribute, args, requester=self.network_name, **more)
 
@@ -184,8 +204,8 @@ class Manager:
             self._by_service[peer.record] = peer
             for client in self.registry.relink(peer.record):
                 logger.info("linked %s again with %r", client, peer.record.name)
-                told = [peer.record.name, peer.record.entry(extended=True)]
-                self._by_client[client].connection.send(self._tell(LINKED, told))
+                told = self._tell(LINKED, [peer.record.name, peer.record.entry(extended=True)])
+                self._by_client[client].connection.send(told)
         else:
             self._by_client[peer.network_name] = peer
 
@@ -211,17 +231,15 @@ class Manager:
             self.registry.remove_client(record)
         elif isinstance(record, ServiceRecord):
             self._by_service.pop(record, None)
-            for orphan in self.registry.remove_service(record):
-                error = ConnectionAbortedError(
-                    f"The {orphan.service!r} service disconnected before it replied"
-                )
-                other = self.client_peer(orphan.requester)
+            text = f"The {record.name!r} service disconnected before it replied"
+            error = ConnectionAbortedError(text)
+            for client, uids in self.registry.remove_service(record).items():
+                other = self.client_peer(client)
                 # who may send it again need not wait
                 left = len(record.replicas) if other.can("replicas") else 0
                 more: dict[str, Any] = {"replicas": left} if left else {}
-                other.connection.send(
-                    error_line(error, requester=orphan.requester, uid=orphan.uid, **more)
-                )
+                # at once: there may be thousands
+                other.connection.send(error_lines(error, uids, requester=client, **more))
             if self.on_empty is not None and not self.registry.services:
                 self.on_empty()
 
@@ -242,13 +260,12 @@ class Manager:
     # --- requests to the Manager itself --------------------------------------------------
 
     def identity(self) -> dict[str, Any]:
-        """Who the Manager is, and who is connected to it."""
+        """Who the Manager is, and who is connected to it, to be written by `assemble`."""
         return {
             "hostname": HOSTNAME,
             "port": self.port,
             "attributes": {"identity": "() -> dict", "link": "(service: str) -> bool"},
-            "language": f"Python {platform.python_version()}",
-            "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+            **software(),
             "clients": {name: c.entry() for name, c in self.registry.clients.items()},
             "services": {name: s.entry() for name, s in self.registry.services.items()},
         }
@@ -294,7 +311,10 @@ class Manager:
                 raise PermissionError("Only a Service can say anew what it offers")
             identity = parse_identity(next(iter(message.positional()), None))
             is_new = self.registry.renew(record, identity)
-        except (KeyError, NameError, PermissionError, TypeError, ValueError) as error:
+        except (
+            *(KeyError, NameError, PermissionError, TypeError, ValueError),
+            TooManyError,
+        ) as error:
             peer.refuse(message, error)
             return
         self._answer(peer, message, True)
@@ -334,11 +354,21 @@ class Manager:
 
     def _tell(self, attribute: str, args: list[Any]) -> bytes:
         """Write what the Manager tells a device."""
-        return request_line(attribute, args, service=MANAGER, requester=self.network_name)
+        return written_line(
+            args=args,
+            attribute=attribute,
+            error=False,
+            kwargs={},
+            service=MANAGER,
+            requester=self.network_name,
+            uid="",
+        )
 
     def _answer(self, peer: Peer, message: Message, result: Any) -> None:
         peer.connection.send(
-            result_line(result, requester=peer.network_name, uid=message.uid or "")
+            written_line(
+                error=False, requester=peer.network_name, result=result, uid=message.uid or ""
+            )
         )
 
     def _link_request(self, peer: Peer, attribute: str, message: Message) -> Any:
@@ -381,11 +411,10 @@ class Manager:
                     "connections_table": (self._tables.connections, self.recorder.thread),
                 }[table_name]
                 result = await thread.run(lambda: getattr(table, method)(*args, **kwargs))
-                if table_name == "hostnames_table":
-                    self.trusted = frozenset(await thread.run(self._tables.hostnames.hostnames))
             if method in ("insert", "update", "delete"):
                 self._note_change(peer, attribute)
-            self._answer(peer, message, result)
+            uid = message.uid or ""
+            peer.connection.send(result_line(result, requester=peer.network_name, uid=uid))
         except Exception as error:
             # whatever a table raises is the administrator's to know
             logger.info("%s: %r failed: %s", peer, attribute, error)
@@ -419,6 +448,8 @@ class Manager:
             task.cancel()
         peers = list(self.peers)
         for peer in peers:
+            if peer.connection.lost_reason is None and not peer.connection.is_closing:
+                peer.connection.lost_reason = "the Manager stops"
             peer.connection.close()
         if peers:
             _, late = await asyncio.wait(

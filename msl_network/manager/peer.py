@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET, Raw
 
 from .. import constants
+from ..budget import NoRoomError
 from ..connection import Connection
 from ..constants import (
     CANCEL,
@@ -106,12 +107,14 @@ class Peer:
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_at(visitor.deadline, self._too_late)
         self._note("new connection request")
-        if self.ip_address in constants.LOCALHOST_ALIASES:
+        is_local = self.ip_address in constants.LOCALHOST_ALIASES
+        if is_local:
             self.domain = self.hostname = HOSTNAME
-            self._begin(trusted=bool({self.hostname, self.ip_address} & manager.trusted))
+        if is_local and manager.authentication is not Authentication.HOSTNAME:
+            self._begin(trusted=False)
         else:
             connection.pause_lines()
-            manager.spawn(self._look_up_name())
+            manager.spawn(self._look_up_name(is_local=is_local))
 
     def __str__(self) -> str:
         return self.network_name
@@ -156,7 +159,8 @@ class Peer:
     def line_too_long(self, error: LineTooLongError) -> bytes | None:
         """See `Receiver`."""
         logger.info("%s: %s, closing connection", self, error)
-        self._note("rejected: message too large")
+        is_small = isinstance(error, NoRoomError)
+        self._note(f"rejected: {'no room for its messages' if is_small else 'message too large'}")
         return error_line(error, requester=self.manager.network_name)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -171,33 +175,26 @@ class Peer:
 
     # --- connecting ----------------------------------------------------------------------
 
-    async def _look_up_name(self) -> None:
-        self.domain = await self.manager.names.of(self.ip_address)
-        try:
-            ipaddress.ip_address(self.domain)
-            self.hostname = self.domain
-        except ValueError:
-            self.hostname = self.domain.split(".")[0]
-        self.network_name = f"<Unknown>[{self.address}]"
-        by_hostname = self._handshake.authentication is Authentication.HOSTNAME
-        self._begin(trusted=by_hostname and await self._is_trusted())
-        self.connection.resume_lines()
-
-    async def _is_trusted(self) -> bool:
-        trusted = self.manager.trusted
-        if self.ip_address in trusted:
-            return True
-        names = {self.hostname, self.domain} & trusted
-        if await self.manager.names.lead_to(names, self.ip_address):
-            return True
-        for name in names:
-            logger.warning(
-                "%s calls itself %r, a name that does not lead there: trust the address "
-                "if it is the right computer",
+    async def _look_up_name(self, *, is_local: bool) -> None:
+        manager = self.manager
+        if not is_local:
+            self.domain = await manager.names.of(self.ip_address)
+            try:
+                ipaddress.ip_address(self.domain)
+                self.hostname = self.domain
+            except ValueError:
+                self.hostname = self.domain.split(".")[0]
+            self.network_name = f"<Unknown>[{self.address}]"
+        trusted = manager.authentication is Authentication.HOSTNAME and (
+            await manager.names.is_trusted(
                 self.ip_address,
-                name,
+                (self.hostname, self.domain),
+                await manager.trusted_hosts(),
+                is_local=is_local,
             )
-        return False
+        )
+        self._begin(trusted=trusted)
+        self.connection.resume_lines()
 
     def _begin(self, *, trusted: bool) -> None:
         logger.info("new connection request from %s", self.address)
@@ -226,7 +223,7 @@ class Peer:
             self._handshake.accept(answer)
             self._ask()
         else:
-            self.connection.pause_lines()
+            self.connection.pause_lines(until_more=True)
             self.manager.spawn(self._check_password(answer))
 
     async def _check_password(self, password: Any) -> None:
@@ -326,6 +323,7 @@ class Peer:
     def _scan(self, scan: Scan, line: bytes) -> None:
         # a step for each turn of the loop, so that the others have theirs
         self.connection.pause_lines()
+        self.connection.hold(len(line))
         if self.connection.is_closing:
             return
         try:
@@ -333,8 +331,10 @@ class Peer:
             if message is None:
                 asyncio.get_running_loop().call_soon(self._scan, scan, line)
                 return
+            self.connection.hold(0)
             _check_names(message)
         except MessageError as error:
+            self.connection.hold(0)
             self._answer_invalid(error)
         else:
             if message.is_reply and not isinstance(self.record, ServiceRecord):
@@ -543,11 +543,11 @@ class Peer:
 
     def _login_answered(self, line: bytes) -> None:
         try:
-            answer = read_answer(line)
+            answer = read_answer(line) if len(line) <= SMALL_LIMIT else ""
         except UnicodeDecodeError:
             answer = ""
         if self._typed_username is None:
-            self._typed_username = str(answer)
+            self._typed_username = answer if isinstance(answer, str) else ""
             self.connection.send(self.manager.question("password", [self._typed_username]))
             return
         self.connection.pause_lines()

@@ -4,37 +4,35 @@ Pure bookkeeping: it does no I/O and knows of a peer no more than its name. The 
 errors are those that 1.x sends.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from ..constants import MANAGER
+from ..wire.codec import encode
 from ..wire.messages import ClientIdentity, ServiceIdentity, TooManyError
 from .limits import Limits
 from .news import News
+from .replicas import check_replica
 
-__all__ = ["ClientRecord", "Orphan", "Registry", "ServiceRecord"]
+__all__ = ["ClientRecord", "Registry", "ServiceRecord"]
 
 LEFT_BEHIND = 10_000
 """Most Services that have gone of which it is remembered who was linked with them; each needed a
 connection of its own, so that nobody comes near it by accident."""
 
-DIFFERENCES = 5
-"""Most attributes of a replica that a refusal names."""
 
-# where a default value was in the memory of its process
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+IDENTITIES_LIMIT = 64 * 1024 * 1024
+"""Most bytes of what all devices say of themselves. It is in the Manager's identity, which each one
+that connects is sent: a quarter of the largest message, and a thousand Services of the largest."""
 
 
-class Orphan(NamedTuple):
-    """A request whose Service is gone."""
-
-    requester: str
-    uid: str
-    service: str
+def _written(identity: ClientIdentity, *names: str) -> dict[str, Raw]:
+    """What a device says of itself as JSON: made once, and not for each that asks."""
+    return {name: Raw(encode(getattr(identity, name))) for name in names}
 
 
 @dataclass(slots=True)
@@ -46,21 +44,21 @@ class ClientRecord:
         address: `host:port`.
         identity: Who it says it is.
         in_flight: How many of its requests have no reply yet.
+        written: What it says of itself, as JSON, by the name of the field.
     """
 
     network_name: str
     address: str
     identity: ClientIdentity
     in_flight: int = 0
+    written: dict[str, Raw] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.written = _written(self.identity, "language", "os")
 
     def entry(self) -> dict[str, Any]:
-        """What the Manager's identity says of it."""
-        return {
-            "name": self.identity.name,
-            "address": self.address,
-            "language": self.identity.language,
-            "os": self.identity.os,
-        }
+        """What the Manager's identity says of it, to be written by `assemble`."""
+        return {"name": self.identity.name, "address": self.address, **self.written}
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +79,7 @@ class ServiceRecord:
         in_flight: How many requests of each `(requester, uid)` have no reply yet; a person at a
             terminal sends all of them with the same uid.
         waiting: How many that are in all.
+        written: What it says of itself, as JSON, by the name of the field.
     """
 
     network_name: str
@@ -91,9 +90,16 @@ class ServiceRecord:
     replicas: "list[ServiceRecord]" = field(default_factory=list, repr=False)
     in_flight: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: int = 0
+    written: dict[str, Raw] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.replicas.append(self)
+        self.write()
+
+    def write(self) -> None:
+        """Write its identity, which is new."""
+        names = "attributes", "language", "os", "features", "streams", "doc", "docs"
+        self.written = _written(self.identity, *names)
 
     @property
     def name(self) -> str:
@@ -105,20 +111,26 @@ class ServiceRecord:
 
         Args:
             extended: Whether who asks knows more than 1.x.
+
+        Returns:
+            What `assemble` writes.
         """
+        written = self.written
         entry: dict[str, Any] = {
-            "attributes": self.identity.attributes,
+            "attributes": written["attributes"],
             "address": self.address,
-            "language": self.identity.language,
-            "os": self.identity.os,
+            "language": written["language"],
+            "os": written["os"],
             "max_clients": self.identity.limit,
         }
         if extended:
-            # a request may get to any of them
-            known = set[str].intersection(*[set(r.identity.features) for r in self.replicas])
-            entry["features"] = [name for name in self.identity.features if name in known]
-            entry["streams"] = self.identity.streams
-            entry["doc"], entry["docs"] = self.identity.doc, self.identity.docs
+            entry["features"] = written["features"]
+            if len(self.replicas) > 1:
+                # a request may get to any of them
+                known = set[str].intersection(*[set(r.identity.features) for r in self.replicas])
+                entry["features"] = [name for name in self.identity.features if name in known]
+            for name in ("streams", "doc", "docs"):
+                entry[name] = written[name]
             entry["replicas"] = len(self.replicas)
         return entry
 
@@ -148,6 +160,7 @@ class Registry:
         self.clients: dict[str, ClientRecord] = {}
         self.services: dict[str, ServiceRecord] = {}
         self.news = News()
+        self._size = 0  # of all that is written
         # who was linked with a Service that has gone, by the name of the Service
         self._left_behind: dict[str, dict[str, None]] = {}
 
@@ -161,7 +174,7 @@ class Registry:
         Raises:
             NameError: A Service of that name is there already and the two do not share it, or it is
                 the Manager's name.
-            TooManyError: There are as many devices as there may be.
+            TooManyError: There are as many devices as there may be, or they say too much.
         """
         services = sum(len(service.replicas) for service in self.services.values())
         if len(self.clients) + services >= self._limits.connections:
@@ -170,6 +183,7 @@ class Registry:
             if network_name in self.clients:
                 raise NameError(f"A {network_name!r} client is already connected to the Manager")
             client = ClientRecord(network_name, address, identity)
+            self._take_room(client)
             self.clients[network_name] = client
             self.news.note(network_name, is_service=False)
             return client
@@ -178,13 +192,28 @@ class Registry:
         first = self.services.get(identity.name)
         if first is None:
             service = ServiceRecord(network_name, address, identity)
+            self._take_room(service)
             self.services[identity.name] = service
             self._changed(service)
             return service
-        _check_replica(identity, first.identity)
-        return ServiceRecord(
-            network_name, address, identity, first.links, first.locks, first.replicas
-        )
+        check_replica(identity, first.identity)
+        service = ServiceRecord(network_name, address, identity, first.links, first.locks)
+        self._take_room(service)
+        service.replicas = first.replicas
+        service.replicas.append(service)
+        return service
+
+    def _take_room(self, record: ClientRecord | ServiceRecord, before: int = 0) -> None:
+        """Note how much a device says of itself.
+
+        Raises:
+            TooManyError: It is too much.
+        """
+        size = self._size - before + _size(record)
+        if size > IDENTITIES_LIMIT:
+            text = f"All devices together say more than {IDENTITIES_LIMIT} bytes of themselves"
+            raise TooManyError(f"{text}. Let this one offer less, or stop another one")
+        self._size = size
 
     def remove_client(self, client: ClientRecord) -> list[str]:
         """Forget a Client, its links, its locks and its requests.
@@ -193,7 +222,8 @@ class Registry:
             The names of the Services that it was linked with.
         """
         name = client.network_name
-        self.clients.pop(name, None)
+        if self.clients.pop(name, None) is not None:
+            self._size -= _size(client)
         self.news.unwatch(name)
         self.news.note(name, is_service=False)
         linked = []
@@ -210,15 +240,17 @@ class Registry:
             self._forget(name, absent)
         return linked
 
-    def remove_service(self, service: ServiceRecord) -> list[Orphan]:
+    def remove_service(self, service: ServiceRecord) -> dict[str, list[str]]:
         """Forget a Service, but not who was linked with the last of its name and wants to be again.
 
         Returns:
-            The requests that it has not answered, each once for each time it was sent.
+            The uids of the requests that it has not answered, by Client, each once for each time it
+            was sent.
         """
         replicas = service.replicas
         if service in replicas:
             replicas.remove(service)
+            self._size -= _size(service)
             del self.services[service.name]
             self._changed(service)
             if replicas:
@@ -228,11 +260,13 @@ class Registry:
                 left = [n for n in service.links if "relink" in self.clients[n].identity.features]
             if left and len(self._left_behind) < LEFT_BEHIND:
                 self._left_behind[service.name] = dict.fromkeys(left)
-        orphans = [Orphan(*key, service.name) for key in service.in_flight.elements()]
+        orphans: dict[str, list[str]] = {}
+        for requester, uid in service.in_flight.elements():
+            orphans.setdefault(requester, []).append(uid)
         service.in_flight.clear()
         service.waiting = 0
-        for orphan in orphans:
-            self.clients[orphan.requester].in_flight -= 1
+        for requester, uids in orphans.items():
+            self.clients[requester].in_flight -= len(uids)
         return orphans
 
     def renew(self, service: ServiceRecord, identity: ClientIdentity) -> bool:
@@ -245,6 +279,7 @@ class Registry:
             ValueError: It says that it is somebody else, or that it shares its name where it did
                 not, or the other way round.
             NameError: It shares its name, and the others do not offer the same.
+            TooManyError: All devices together say too much of themselves.
         """
         before = service.identity
         if not isinstance(identity, ServiceIdentity):
@@ -264,8 +299,16 @@ class Registry:
         )
         for other in service.replicas:
             if other is not service:
-                _check_replica(new, other.identity)
+                check_replica(new, other.identity)
+        size = _size(service)
         service.identity = new
+        service.write()
+        try:
+            self._take_room(service, size)
+        except TooManyError:
+            service.identity = before
+            service.write()
+            raise
         self._changed(service)
         return new != before
 
@@ -431,10 +474,11 @@ class Registry:
             )
         if len(record.replicas) > 1:
             record = _next(record.replicas)
-        if record.waiting >= self._limits.requests_per_service:
+        # nobody has more of them than are left to the others
+        if sender.in_flight >= self._limits.requests_per_service - record.waiting:
             raise TooManyError(
-                f"{record.waiting} requests wait for the {service!r} service, the most that may. "
-                f"Try again later"
+                f"{record.waiting} requests wait for the {service!r} service, and {client} has "
+                f"{sender.in_flight} in flight, the most that it may now. Try again later"
             )
         # not `+=`, for which a Counter calls a function of Python where the key is new
         key = (client, uid)
@@ -489,6 +533,10 @@ class Registry:
         return next(iter(service.in_flight))
 
 
+def _size(record: ClientRecord | ServiceRecord) -> int:
+    return sum(len(memoryview(text)) for text in record.written.values())
+
+
 def _linked_clients(service: ServiceRecord) -> str:
     return "\nThe linked Clients are:\n  " + "\n  ".join(sorted(service.links))
 
@@ -498,48 +546,3 @@ def _next(replicas: list[ServiceRecord]) -> ServiceRecord:
     replicas.remove(chosen)
     replicas.append(chosen)
     return chosen
-
-
-def _check_replica(new: ServiceIdentity, there: ServiceIdentity) -> None:
-    """Check that a Service may share the name of one that is there.
-
-    A Client that has looked at one must be able to call any of them: they have the same names, the
-    methods among them the same signatures, and the same of them yield. A value may differ, as the
-    reading or the serial number of an instrument does. `max_clients` is a promise to each Service,
-    whichever Clients its requests come from, so that the name can't have the sum; and to have
-    the smallest would not help one that comes when more are linked.
-
-    Raises:
-        NameError: It may not, and why.
-    """
-    text = f"A {new.name!r} service is already running on the Manager"
-    if not there.is_replica and not new.is_replica:
-        raise NameError(text)  # no more than 1.x says
-    if not there.is_replica:
-        raise NameError(f"{text}, and it is no replica: it does not share its name")
-    if not new.is_replica:
-        raise NameError(f"{text}. It shares its name, but only with Services that are replicas")
-    differing = {*new.streams} ^ {*there.streams}
-    for name in {*new.attributes, *there.attributes}:
-        if not (
-            name in new.attributes
-            and name in there.attributes
-            and _signature(new.attributes[name]) == _signature(there.attributes[name])
-        ):
-            differing.add(name)
-    shown = [f"{name!r:.50}" for name in sorted(differing)[:DIFFERENCES]]
-    if len(differing) > DIFFERENCES:
-        shown.append(f"{len(differing) - DIFFERENCES} more attributes")
-    if new.limit != there.limit:
-        shown.append(f"max_clients, {new.limit} instead of {there.limit}")
-    if shown:
-        raise NameError(
-            f"{text}, and its replicas must offer the same. What differs: {', '.join(shown)}"
-        )
-
-
-def _signature(offer: Any) -> str | None:
-    """The signature that an offer is, but for what differs between processes; None for a value."""
-    if isinstance(offer, str) and offer.startswith("("):
-        return _ADDRESS.sub("", offer)
-    return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from ..connection import Connection
 from ..constants import NEWS_BYTES, NEWS_INTERVAL, NEWS_RATE
-from ..wire.codec import encode
+from ..wire.codec import assemble
 from ..wire.messages import news_line
 from .registry import Registry
 
@@ -77,7 +77,7 @@ class Reporter:
         size = upto = 0
         for change in changes:
             told = services if change.is_service else clients
-            text = encode(self._registry.entry(change.name, is_service=change.is_service))
+            text = assemble(self._registry.entry(change.name, is_service=change.is_service))
             size += len(text) + len(change.name)
             if size > NEWS_BYTES and upto:
                 break

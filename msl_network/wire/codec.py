@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["decode", "encode", "plain", "use_backend"]
+__all__ = ["assemble", "decode", "encode", "plain", "use_backend"]
 
 
 def plain(value: Any) -> Any:
@@ -64,15 +64,29 @@ _decoder = msgspec.json.Decoder()
 _writer = json.JSONEncoder(separators=(",", ":"), default=plain)
 
 
+def _write(value: Any) -> bytes:
+    try:
+        return _writer.encode(value).encode()
+    except TypeError as error:
+        # keys that only msgspec takes, such as dates
+        try:
+            value = msgspec.to_builtins(
+                value, enc_hook=plain, builtin_types=(Decimal,), str_keys=True
+            )
+        except TypeError:
+            raise error from None
+        return _writer.encode(value).encode()
+
+
 def _encode(value: Any) -> bytes:
     try:
         try:
             text = _encoder.encode(value)
         except (TypeError, UnicodeEncodeError):
             # keys that only `json` takes (None, True), lone surrogates, or nothing for JSON at all
-            return _writer.encode(value).encode()
+            return _write(value)
         if b"null" in text:
-            return _writer.encode(value).encode()
+            return _write(value)
     except RecursionError:
         raise ValueError("The value is nested too deeply, or contains itself") from None
     return text
@@ -121,6 +135,14 @@ def encode(value: Any) -> bytes:
         ValueError: It contains itself.
     """
     return _backend[0](value)
+
+
+def assemble(value: Any) -> bytes:
+    """Write a value of which each part that may be large is a `msgspec.Raw`, written by `encode`.
+
+    Nothing is looked for in it: what else there is of numbers is finite, and its text is Unicode.
+    """
+    return _encoder.encode(value)
 
 
 def decode(text: bytes | memoryview) -> Any:

@@ -72,7 +72,7 @@ class ManagerHandshake:
     def accept(self, answer: Any) -> None:
         """Go on to the next question."""
         if self.question == "username":
-            self.username = str(answer)
+            self.username = answer if isinstance(answer, str) else ""
         self.step += 1
 
 

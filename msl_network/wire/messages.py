@@ -5,14 +5,15 @@ passes them on without building the values, a device decodes them for the one ca
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..constants import MANAGER, NAME_LIMIT, NEWS, NOTIFICATION_UID
+from ..constants import ERROR_TEXT, MANAGER, NAME_LIMIT, NEWS, NOTIFICATION_UID
 from ..escaping import escaped, has_controls
-from .codec import decode, encode
+from .codec import assemble, decode, encode
 from .framing import END
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "builtin_bases",
     "describe_error",
     "error_line",
+    "error_lines",
     "items_line",
+    "list_line",
     "message_line",
     "message_parts",
     "news_line",
@@ -34,6 +37,8 @@ __all__ = [
     "parse_identity",
     "request_line",
     "result_line",
+    "shortened",
+    "written_line",
 ]
 
 EMPTY_ARGS = Raw(b"[]")
@@ -83,6 +88,7 @@ class Message(msgspec.Struct, gc=False):
         requester: The network name of the Client that a request comes from or a reply goes to.
         heartbeat: Seconds between two signs of life, where it can `ping`.
         identity_limit: Most bytes of an identity; 0 where that is not told.
+        message_limit: Most bytes of a message; 0 where that is not told.
         stream: Whether the items of a method that yields are wanted one by one.
         cancelled: How a request ended that was given up: `"not begun"` or `"stopped"`.
         replicas: In the error of a request whose Service has gone, how many of its name are left.
@@ -99,6 +105,7 @@ class Message(msgspec.Struct, gc=False):
     requester: str | None = None
     heartbeat: float = 0.0
     identity_limit: int = 0
+    message_limit: int = 0
     cancelled: str | None = None
     replicas: int = 0
     stream: bool = False
@@ -130,6 +137,11 @@ class Message(msgspec.Struct, gc=False):
     def value(self) -> Any:
         """The result, as a value; None where there is none."""
         return None if self.result is UNSET else decode(memoryview(self.result))
+
+    @property
+    def size(self) -> int:
+        """The bytes of the result."""
+        return 0 if self.result is UNSET else len(memoryview(self.result))
 
     def reason(self) -> str:
         """Why a Manager says goodbye, fit to be shown."""
@@ -321,7 +333,8 @@ def parse_identity(value: Any) -> ClientIdentity:
         value["attributes"]  # a KeyError tells which one is missing
         known = ServiceIdentity
     else:
-        raise TypeError(f'Unknown connection type {kind.lower()!r}. Must be "client" or "service"')
+        shown = f"{kind.lower()!r:.50}"
+        raise TypeError(f'Unknown connection type {shown}. Must be "client" or "service"')
     fields = {key: value[key] for key in known.__struct_fields__ if value.get(key) is not None}
     try:
         return msgspec.convert(fields, known)
@@ -435,6 +448,18 @@ def items_line(attribute: str, items: list[bytes], *, requester: str, uid: str) 
     return b"".join((head, b',"args":[', b",".join(items), b"]}", END))
 
 
+def list_line(items: bytes | bytearray, *, requester: str, uid: str) -> bytes:
+    """Write a reply whose result is a list of what has been written as JSON already.
+
+    Args:
+        items: The items, with commas between them.
+        requester: The network name of the Client.
+        uid: The uid of the request.
+    """
+    head = encode({"error": False, "requester": requester, "uid": uid})[:-1]
+    return b"".join((head, b',"result":[', items, b"]}", END))
+
+
 def news_line(
     services: dict[str, bytes] | None = None,
     clients: dict[str, bytes] | None = None,
@@ -496,14 +521,35 @@ def error_line(
     )
 
 
+def error_lines(error: BaseException, uids: Iterable[str], *, requester: str, **more: Any) -> bytes:
+    """Write the same error as the reply to each of several requests of one Client."""
+    line = error_line(error, requester=requester, **more)
+    # a quotation mark within a text has a backslash before it
+    head, _, tail = line.rpartition(b'"uid":""')
+    return b"".join([b'%b"uid":%b%b' % (head, assemble(uid), tail) for uid in uids])
+
+
+def written_line(**fields: Any) -> bytes:
+    """Write a message of a Manager, see `assemble`."""
+    return assemble(fields) + END
+
+
 def describe_error(error: BaseException) -> str:
     """The name of an exception's class and its text, as an error reply has them."""
     try:
-        text = str(error)
-    except Exception:
+        text = shortened(str(error))
+    except BaseException:
         # the exception of a driver may itself be at fault; whoever asked is told all the same
         text = "<an error whose text can't be made>"
     return f"{type(error).__name__}: {text}"
+
+
+def shortened(text: str) -> str:
+    """The beginning and the end of a text that is too long to be read."""
+    half = ERROR_TEXT // 2
+    return (
+        text if len(text) <= ERROR_TEXT else f"{text[:half]}\N{HORIZONTAL ELLIPSIS}{text[-half:]}"
+    )
 
 
 def builtin_bases(error: BaseException) -> list[str]:

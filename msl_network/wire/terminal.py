@@ -3,7 +3,6 @@
 import ast
 import re
 import warnings
-from typing import Any
 
 from msgspec import Raw
 
@@ -47,13 +46,13 @@ def parse_typed(line: str) -> Message | None:
     if lowered in ("disconnect", "exit", DISCONNECT_REQUEST):
         return Message(service="self", attribute=DISCONNECT_REQUEST)
     items = _items(line)
-    if len(items) < 2 or line.startswith("{"):
+    if len(items) < 2 or line.lstrip("\ufeff").startswith("{"):
         return None  # what begins like an object is JSON with a mistake
     if items[0].lower() == "link":
         name = line[len(items[0]) :].strip().replace('"', "").replace("'", "")
         return Message(service=MANAGER, attribute="link", args=Raw(encode([name])))
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
+    args: list[bytes] = []
+    kwargs: dict[str, bytes] = {}
     for item in items[2:]:
         if keyword := _NAME.match(item):
             kwargs[keyword[1]] = _value(item[keyword.end() :])
@@ -62,8 +61,8 @@ def parse_typed(line: str) -> Message | None:
     return Message(
         service=_unquote(items[0]),
         attribute=_unquote(items[1]),
-        args=Raw(encode(args)),
-        kwargs=Raw(encode(kwargs)),
+        args=Raw(b"[%b]" % b",".join(args)),
+        kwargs=Raw(b"{%b}" % b",".join(b'"%b":%b' % (k.encode(), v) for k, v in kwargs.items())),
     )
 
 
@@ -76,16 +75,15 @@ def _unquote(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> bytes:
+    """What a word means, as JSON."""
     if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
+        return encode(_WORDS[text.lower()])
     try:
         with warnings.catch_warnings():
             # what a compiler thinks of `1or` or "\\d" is nothing for the Manager's own output
             warnings.simplefilter("ignore", SyntaxWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
-            value = ast.literal_eval(text)
-        encode(value)
+            return encode(ast.literal_eval(text))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return _unquote(text)
-    return value
+        return encode(_unquote(text))

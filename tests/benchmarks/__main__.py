@@ -13,8 +13,10 @@ import sys
 import tempfile
 import time
 
+from tests.ports import free_port
+
 from . import instructions, slow_readers
-from .running import HERE, REPOSITORY, free_port, wait_for_port
+from .running import HERE, REPOSITORY, wait_for_port
 
 
 def run(python: str, package: str, count: int) -> dict[str, float]:

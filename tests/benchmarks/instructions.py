@@ -15,7 +15,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from .running import HERE, REPOSITORY, free_port, wait_for_port
+from tests.ports import free_port
+
+from .running import HERE, REPOSITORY, wait_for_port
 
 ROLES = ("manager", "service", "caller")
 

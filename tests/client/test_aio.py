@@ -22,6 +22,9 @@ def test_calls(manager, bench):
     async def work(client, link):
         assert await link.add(1, y=2) == 3
         assert await link["add"](1) == 2
+        future = link.add(2, asynchronous=True)  # sent already
+        assert future.result(20) == 3
+        assert await future == 3
         assert await link.temperature() == 21.5
         assert client.is_connected()
         assert "Bench" in (await client.identities())["services"]
@@ -124,7 +127,8 @@ def test_connection_that_fails_can_be_awaited(manager):
     async def main():
         with pytest.raises(ConnectionError):
             await aio.connect(port=1, timeout=5, disable_tls=True)
-        client = await aio.connect(**manager.kwargs)
+        kwargs = dict(manager.kwargs)
+        client = await aio.connect(kwargs.pop("host"), **kwargs)
         await client.disconnect()
         await client.disconnect()
 

@@ -104,6 +104,22 @@ def test_timeout(link, bench):
     assert not link._state.session._in_flight._replies
 
 
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ({"timeout": "5"}, TypeError),
+        ({"timeout": float("nan")}, ValueError),
+        ({"on_progress": "print"}, TypeError),
+    ],
+)
+def test_option_of_a_call_that_is_none(link, option, error):
+    for call in (link.add, lambda *args, **kwargs: asyncio.run(link.aio.add(*args, **kwargs))):
+        with pytest.raises(error):
+            call(1, **option)
+    assert link.add(1, timeout=float("inf")) == 2
+    assert not len(link._state.session._in_flight)
+
+
 def test_request_that_is_given_up(link, bench):
     future = link.wait(asynchronous=True)
     assert future.cancel()
@@ -225,6 +241,12 @@ def test_manager_stops(bench):
     with pytest.raises(ConnectionError):
         client.identities()
     client.disconnect()
+
+
+def test_host_is_the_first(manager, bench):
+    kwargs = dict(manager.kwargs)
+    with connect(kwargs.pop("host"), **kwargs) as client:
+        assert "Bench" in client
 
 
 def test_spawn(client):
@@ -362,7 +384,7 @@ def test_secrets_are_not_shown(manager, monkeypatch):
 def test_nobody_listens():
     with pytest.raises(ConnectionError, match="Make sure a Manager is running on this computer"):
         connect(port=1, timeout=5)
-    with pytest.raises(ConnectionError, match="Cannot connect to localhost:1"):
+    with pytest.raises(ConnectionError, match=r"^Cannot connect to localhost:1: .*\nMake sure"):
         connect(port=1, timeout=5, disable_tls=True)
 
 

@@ -18,6 +18,7 @@ def laid(manager, bench):
         connect(**{**manager.kwargs, "port": cable.port, "reconnect": 0}) as client,
     ):
         yield client, cable
+        cable.reset()  # nobody waits for the end of a silent one
 
 
 def test_names_of_the_services(client):

@@ -1,7 +1,9 @@
 """An exception of a Service, as whoever called gets it."""
 
+import asyncio
 import builtins
 import copy
+import errno
 import json
 import pickle
 import subprocess
@@ -48,12 +50,36 @@ ERRORS = {
     "group": lambda: ExceptionGroup("two", [ValueError(1), KeyError(2)]),
     "syntax": lambda: SyntaxError("VOLT?"),
     "unprintable": UnprintableError,
+    "late": lambda: builtins.TimeoutError("the lamp is cold"),
+    "cancelled": asyncio.CancelledError,
+    "interrupt": KeyboardInterrupt,
 }
+
+
+class EndlessError(Exception):
+    def __str__(self):
+        return "begin" + "x" * 100_000_000 + "end"
 
 
 class Bench(Service):
     def fail(self, name):
         raise ERRORS[name]()
+
+    def wait(self):
+        self.request.sleep(30)
+
+    def because(self):
+        try:
+            {}["gain"]
+        except KeyError as error:
+            error.add_note("read from x.toml")
+            raise ValueError("no gain") from error
+
+    def several(self):
+        raise ExceptionGroup("both lamps", [ValueError("left"), OSError("right")])
+
+    def endless(self):
+        raise EndlessError
 
 
 @pytest.fixture
@@ -86,6 +112,9 @@ def error_of(link, name):
         ("group", set()),
         ("syntax", set()),
         ("unprintable", {LookupError}),
+        ("late", {builtins.TimeoutError, OSError}),
+        ("cancelled", set()),
+        ("interrupt", set()),
     ],
 )
 def test_except_clauses(link, name, kinds):
@@ -94,7 +123,8 @@ def test_except_clauses(link, name, kinds):
     others = {ValueError, LookupError, OSError, ArithmeticError, StopIteration, ExceptionGroup}
     expected = {kind for kind in others if any(issubclass(known, kind) for known in kinds)}
     assert {kind for kind in others if isinstance(error, kind)} == expected
-    assert not isinstance(error, (builtins.TimeoutError, SyntaxError, SystemExit))
+    assert not isinstance(error, (SyntaxError, SystemExit, KeyboardInterrupt))
+    assert isinstance(error, builtins.TimeoutError) is (name == "late")
     # all that it tells is there, and its text is that of 1.x
     there = ERRORS[name]()
     assert (error.type, error.service, error.attribute) == (type(there).__name__, "Bench", "fail")
@@ -104,6 +134,44 @@ def test_except_clauses(link, name, kinds):
     if name != "unprintable":
         assert error.message == str(there)
     assert "raise ERRORS[name]()" in error.traceback
+
+
+def test_timeout_of_the_service_and_of_the_call(link):
+    def which(call, *args, **options):
+        try:
+            call(*args, **options)
+        except RemoteError:
+            return "Service"
+        except builtins.TimeoutError:
+            return "call"
+
+    assert which(link.fail, "late") == "Service"
+    assert which(link.wait, timeout=0.05) == "call"
+
+
+def test_number_of_an_error_of_the_system(link):
+    error = error_of(link, "file")
+    assert (error.errno, pickle.loads(pickle.dumps(error)).errno) == (errno.ENOENT, errno.ENOENT)
+    assert error_of(link, "late").errno is None
+
+
+def test_traceback_has_what_led_to_it(link):
+    with pytest.raises(ValueError, match="no gain") as caught:
+        link.because()
+    before, after = caught.value.traceback.split("The above exception was the direct cause")
+    assert before.endswith("KeyError: 'gain'\nread from x.toml\n\n")
+    assert "ValueError: no gain" in after
+    with pytest.raises(RemoteError, match="both lamps") as caught:
+        link.several()
+    assert "ValueError: left" in caught.value.traceback
+    assert "OSError: right" in caught.value.traceback
+
+
+def test_text_that_is_endless_is_shortened(link):
+    with pytest.raises(RemoteError) as caught:
+        link.endless()
+    assert len(caught.value.message) < 200_000 > len(caught.value.traceback)
+    assert (caught.value.message[:6], caught.value.message[-4:]) == ("beginx", "xend")
 
 
 def test_except_clause_of_a_base_class(link):
@@ -118,6 +186,7 @@ def test_except_clause_of_a_base_class(link):
 @pytest.mark.parametrize("name", sorted(ERRORS))
 def test_errors_can_be_copied_and_pickled(link, name):
     error = error_of(link, name)
+    error.add_note("at 300 K")
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(other) is type(error)
         assert str(other) == str(error)

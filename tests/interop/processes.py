@@ -3,11 +3,12 @@
 import json
 import os
 import queue
-import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+from tests.ports import free_port
 
 PACKAGES = {"ours": "msl_network", "1.x": "msl.network"}
 USERS = {"n.bohr": ("Ångström & Co", True), "m.curie": ("radium", False)}
@@ -15,11 +16,6 @@ BOHR = ("n.bohr", USERS["n.bohr"][0])
 PEERS = Path(__file__).with_name("peers")
 WAIT = 40.0
 """Seconds after which a process that says nothing has failed."""
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 class Peer:

@@ -6,8 +6,9 @@ import subprocess
 
 from msl_network import LocalManager, connect, passwords
 from msl_network.database import ConnectionsTable, HostnamesTable, UsersTable
+from tests.ports import free_port
 
-from .processes import Peer, Player, free_port, pythons
+from .processes import Peer, Player, pythons
 
 
 def test_certificates_and_users_of_1x(python_1x, database_1x, tmp_path):

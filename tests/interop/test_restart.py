@@ -7,8 +7,9 @@ import pytest
 
 from msl_network import connect
 from msl_network.examples import Echo
+from tests.ports import free_port
 
-from .processes import PACKAGES, Peer, free_port, pythons
+from .processes import PACKAGES, Peer, pythons
 
 
 @pytest.mark.parametrize("before", PACKAGES)

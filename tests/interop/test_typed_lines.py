@@ -25,7 +25,7 @@ LINES = [
 ]
 
 # what our Manager's question has more than that of 1.x
-BEYOND = ("features", "heartbeat", "identity_limit")
+BEYOND = ("features", "heartbeat", "identity_limit", "message_limit")
 
 
 def comparable(answer, terminal, network):

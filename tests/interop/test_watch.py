@@ -4,6 +4,7 @@ import contextlib
 
 from msl_network import connect
 from msl_network.examples import Echo
+from msl_network.notebook.panels import ServicesPanel
 
 from ..laboratory import eventually
 
@@ -41,3 +42,15 @@ def test_client_of_1x_is_told_nothing_and_is_seen(open_network):
         while player.go_on() != "end":
             pass
         eventually(lambda: watch.services["Echo"]["links"] == [])
+
+
+def test_the_panel_of_the_services_says_what_a_manager_of_1x_does_not(open_network):
+    kwargs = open_network("1.x", alone=True, disable_tls=True).kwargs
+    with Echo().start_in_background(**kwargs), connect(**kwargs) as client:
+        panel = ServicesPanel(client)
+        panel.refresh().result(20)
+        panel.link_with("Echo").result(20)
+        eventually(lambda: "does not tell who is linked and has locked" in panel._status.value)
+        assert "unknown" in panel._rows["Echo"]._cells.value
+        assert panel._rows["Echo"].release.layout.display == ""
+        panel.close()

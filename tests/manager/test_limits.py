@@ -27,6 +27,7 @@ def test_limit_that_is_no_positive_number(name, value):
     ("limits", "text"),
     [
         ({"message_limit": 1 << 40}, "outgoing_limit must be at least twice message_limit"),
+        ({"memory_limit": 1 << 20}, "memory_limit must be at least twice message_limit"),
         ({"unauthenticated": 1}, "unauthenticated must be at least unauthenticated_per_address"),
         ({"heartbeat": 0.01}, "heartbeat must be at least 0.1, not 0.01"),
         ({"outgoing_lines": 1}, "outgoing_lines must be at least twice requests_per_service"),
@@ -36,6 +37,13 @@ def test_limit_that_is_no_positive_number(name, value):
 def test_limits_that_contradict_each_other(limits, text):
     with pytest.raises(ValueError, match=text):
         Limits(**limits)
+
+
+def test_windows_has_room_for_fewer_sockets(monkeypatch):
+    monkeypatch.setattr(constants, "IS_WINDOWS", True)
+    Limits(connections=300, unauthenticated=150)
+    with pytest.raises(ValueError, match="together must be at most 450 on Windows, not 451"):
+        Limits(connections=301, unauthenticated=150)
 
 
 def test_manager_is_given_limits():
@@ -54,6 +62,7 @@ def test_what_goes_with_an_option_follows_it():
     assert read_limits(options) == Limits(
         message_limit=3 << 29,
         outgoing_limit=3 << 30,
+        memory_limit=6 << 30,
         requests_per_service=500_000,
         outgoing_lines=1_000_000,
         heartbeat=2.5,

@@ -1,9 +1,13 @@
 """Links, locks and requests in flight."""
 
+from functools import partial
+
 import pytest
 
+from msl_network.manager import registry as registry_module
 from msl_network.manager.limits import Limits
-from msl_network.manager.registry import Orphan, Registry
+from msl_network.manager.registry import Registry
+from msl_network.wire.codec import assemble, decode
 from msl_network.wire.messages import ClientIdentity, ServiceIdentity, TooManyError
 
 A, B = "A[h:1]", "B[h:2]"
@@ -93,11 +97,8 @@ def test_requests_of_a_service_that_goes(registry):
     service = add_service(registry)
     for uid in ("", "", "u"):
         registry.begin(A, "S", uid)
-    assert registry.remove_service(service) == [
-        Orphan(A, "", "S"),
-        Orphan(A, "", "S"),
-        Orphan(A, "u", "S"),
-    ]
+    assert registry.remove_service(service) == {A: ["", "", "u"]}
+    assert registry.clients[A].in_flight == 0
     with pytest.raises(KeyError, match="the 'S' Service is not connected to Manager"):
         registry.begin(A, "S", "u")
 
@@ -135,7 +136,7 @@ def test_link_and_lock_are_with_all_replicas(registry):
     assert list(one.links) == list(two.links) == [A]
     assert registry.acquire_lock(A, "S", shared=False) == [A]
     registry.begin(A, "S", "u")
-    assert registry.remove_service(one) == [Orphan(A, "u", "S")]
+    assert registry.remove_service(one) == {A: ["u"]}
     with pytest.raises(PermissionError, match="is locked"):
         registry.begin(B, "S", "u")
     assert registry.services["S"] is two
@@ -201,6 +202,24 @@ def test_replicas_offer_the_same(registry, more, text):
     add_replica(registry, 2, attributes=SAME)
     with pytest.raises(NameError, match="already running.*" + text):
         add_replica(registry, 3, **more)
+
+
+def test_all_devices_together_say_no_more_than_fits_in_a_message(registry, monkeypatch):
+    add_service(registry, "Small")
+    monkeypatch.setattr(registry_module, "IDENTITIES_LIMIT", registry._size + 2000)
+    large = {"doc": "x" * 1500}
+    service = add_service(registry, "Large", **large)
+    for add in (partial(add_service, registry, "S"), partial(add_replica, registry, 9)):
+        with pytest.raises(TooManyError, match=r"say more than \d+ bytes of themselves"):
+            add(**large)
+    with pytest.raises(TooManyError):
+        registry.add("C[h:8]", "h:8", ClientIdentity(name="C", os="x" * 1500))
+    with pytest.raises(TooManyError):
+        registry.renew(service, renewed("Large", doc="x" * 3000))
+    assert decode(assemble(service.entry(extended=True)))["doc"] == large["doc"]
+    assert not registry.renew(service, renewed("Large", attributes={}, **large))
+    registry.remove_service(service)
+    registry.renew(add_service(registry, "S"), renewed("S", **large))
 
 
 def test_each_replica_is_a_connection():
@@ -292,7 +311,7 @@ def test_service_renews_what_it_offers(registry):
     registry.acquire_lock(A, "S", shared=True)
     more = {"streams": ["new"], "doc": "d", "docs": {"new": "n"}, "max_clients": 1}
     assert registry.renew(service, renewed(**more, features=["ping"], os="another"))
-    entry = service.entry(extended=True)
+    entry = decode(assemble(service.entry(extended=True)))
     assert (entry["attributes"], entry["streams"]) == ({"new": "()"}, ["new"])
     assert (entry["doc"], entry["docs"], entry["max_clients"]) == ("d", {"new": "n"}, 1)
     assert (entry["features"], entry["os"]) == (["renew"], "unknown")

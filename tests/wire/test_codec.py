@@ -60,6 +60,9 @@ class Text(str):
     pass
 
 
+KEYS = {"2026-01-02": 1, "eA==": 0.5}
+
+
 @dataclasses.dataclass
 class Point:
     x: float
@@ -79,6 +82,11 @@ class Point:
         (date(2026, 1, 2), "2026-01-02"),
         ({1: "a", None: "b", False: "c"}, {"1": "a", "null": "b", "false": "c"}),
         ("\ud800", "\ud800"),
+        # the same, whether there is a `null` or half a surrogate pair somewhere, or not
+        *(
+            ([{date(2026, 1, 2): 1, b"x": Decimal("0.5")}, other], [KEYS, other])
+            for other in (1, None, math.nan, "\ud800")
+        ),
     ],
 )
 def test_what_json_has_no_word_for(value, expected):

@@ -12,6 +12,7 @@ import struct
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from msl_network.constants import NOTIFICATION_UID
 from msl_network.escaping import has_controls
@@ -99,6 +100,8 @@ MESSAGES = [
     messages.result_line({"a": None}, requester="C[h:1]", uid="1"),
     messages.error_line(KeyError("x"), requester="C[h:1]", uid="1", traceback=["a\n"]),
     messages.notification_line("S", (1,), {}),
+    messages.items_line("__items__", [b"1", b'"\xce\xa9"'], requester="C[h:1]", uid="1"),
+    messages.news_line({"S": b"null"}, {}, 1),
     b"client Some Name\n",
     b"\r\n",
 ]
@@ -232,6 +235,49 @@ def test_error(text, traceback, requester, uid):
     assert (message.requester, message.uid) == (requester, uid)
 
 
+@given(ANY_TEXT, st.lists(TEXT, max_size=5), TEXT)
+def test_errors_of_several_requests_are_those_of_each(text, uids, requester):
+    error = ConnectionAbortedError(text)
+    lines = messages.error_lines(error, uids, requester=requester, replicas=2)
+    each = [messages.error_line(error, requester=requester, uid=u, replicas=2) for u in uids]
+    assert lines.count(b"\n") == len(uids)
+    for line, expected in zip(lines.splitlines(), each, strict=True):
+        assert codec.decode(line) == codec.decode(expected)
+
+
+@given(VALUES, TEXT, TEXT)
+def test_what_is_written_already_comes_back(value, requester, uid):
+    written = Raw(codec.encode(value))
+    line = messages.written_line(result=written, requester=requester, uid=uid, error=False)
+    message = parse(line[:-2])
+    assert same(message.value(), value)
+    assert (message.requester, message.uid) == (requester, uid)
+
+
+@given(st.lists(VALUES, max_size=4), TEXT, TEXT)
+def test_items_and_a_list_of_them(items, requester, uid):
+    texts = [codec.encode(item) for item in items]
+    line = messages.items_line("__items__", texts, requester=requester, uid=uid)
+    message = parse(line[:-2])
+    assert same(message.positional(), items)
+    assert (message.attribute, message.requester, message.uid) == ("__items__", requester, uid)
+    line = messages.list_line(b",".join(texts), requester=requester, uid=uid)
+    assert same(parse(line[:-2]).value(), items)
+
+
+@given(
+    st.dictionaries(TEXT, VALUES, max_size=3),
+    st.dictionaries(TEXT, VALUES, max_size=3),
+    st.integers(0),
+)
+def test_news(services, clients, number):
+    written = [{name: codec.encode(v) for name, v in part.items()} for part in (services, clients)]
+    message = parse(messages.news_line(*written, number)[:-2])
+    assert (message.attribute, message.service) == ("__news__", "Manager")
+    news = {"number": number, "services": services, "clients": clients}
+    assert same(message.positional(), [news] if number else [])
+
+
 @given(TEXT, ARGS, KWARGS)
 def test_notification(service, args, kwargs):
     message = parse(messages.notification_line(service, args, kwargs)[:-2])
@@ -291,6 +337,7 @@ def test_connecting_ends_after_the_questions_of_its_row(authentication, answer):
 
 IDENTITY_FIELDS = [
     *("type", "name", "attributes", "max_clients", "language", "os", "features", "replica"),
+    *("streams", "doc", "docs"),
 ]
 IDENTITIES = st.fixed_dictionaries(
     {},

@@ -56,6 +56,7 @@ def test_identity(line, name):
             [True, False, None, None, [1, 2], 1000.0, -5, 16, "text"],
             {},
         ),
+        ("S a {b'x':1} {None:2} null", "S", "a", [{"eA==": 1}, {"null": 2}, None], {}),
         # in a time that does not grow with the square of the length
         ("S a" + " " * 1_000_000 + "b", "S", "a", ["b"], {}),
         ("S a {1,2} __import__('os') 1j", "S", "a", [[1, 2], "__import__('os')", "1j"], {}),
@@ -68,7 +69,17 @@ def test_request(line, service, attribute, args, kwargs):
     assert message.keywords() == kwargs
 
 
-@pytest.mark.parametrize("line", ["", "   ", "hello", '"only this"', '{"service": "S", oops}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "   ",
+        "hello",
+        '"only this"',
+        '{"service": "S", oops}',
+        '\ufeff{"service": "S", "attribute": "a"}',
+    ],
+)
 def test_no_request(line):
     assert parse_typed(line) is None
 

@@ -43,6 +43,10 @@ def call(kwargs, services):
     yield [link_with(client, service).add(x=40, y=2) for service in services]
 
 
+def ask(kwargs, service, attribute, args):
+    yield getattr(link_with(connect(kwargs), service), attribute)(*args)
+
+
 def typed_service(kwargs, service):
     link = link_with(connect(kwargs), service)
     facts = [link.service_language, link.service_os, link.service_max_clients]
@@ -263,11 +267,12 @@ def play():
             for result in scenario:
                 print(json.dumps({"result": result}), flush=True)
                 sys.stdin.readline()
-            print(json.dumps({"result": "end"}), flush=True)
+            report = {"result": "end"}
         except Exception as error:
-            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
+            report = {"error": f"{type(error).__name__}: {error}"}
         while clients:
             clients.pop().disconnect()
+        print(json.dumps(report), flush=True)
 
 
 play()
