@@ -113,6 +113,7 @@ def unguided(target: str, runs: int | None, seconds: float | None, output: Path)
             outcome.reason = traceback.format_exc()
             break
     if first is not None:
+        gc.collect()
         outcome.growth = (memory().rss - first) / 2**20
     return outcome
 

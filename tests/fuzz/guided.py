@@ -7,7 +7,13 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["msl_network.wire", "json"]):
+INSTRUMENTED = [
+    *(f"msl_network.{room}" for room in ("wire", "manager", "client", "serving", "executing")),
+    *(f"msl_network.{room}" for room in ("streaming", "request", "lanes", "connection")),
+    "json",
+]
+
+with atheris.instrument_imports(include=INSTRUMENTED):
     from tests.fuzz.targets import TARGETS
 
 atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])

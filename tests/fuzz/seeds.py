@@ -8,12 +8,19 @@ import math
 from pathlib import Path
 
 from msl_network.constants import (
+    CANCEL,
     DISCONNECT_REQUEST,
+    FEATURES,
+    GONE,
     GOODBYE,
     IDENTITY,
+    ITEMS,
     LINKED,
+    NEWS,
     NOTIFICATION_UID,
     PING,
+    PROGRESS,
+    TAKEN,
 )
 from msl_network.heartbeat import PING_LINE
 from msl_network.wire import codec, messages
@@ -21,6 +28,7 @@ from msl_network.wire.messages import Message
 
 __all__ = [
     "CLIENT_LINES",
+    "CLIENT_NAME",
     "IDENTITY_LINES",
     "MANAGER_LINES",
     "SERVICE_LINES",
@@ -51,6 +59,12 @@ CLIENT_LINES = (
     messages.request_line("users_table.insert", ("a", "b", True), service="Manager", uid="8"),
     messages.request_line("shutdown_manager", service="Manager", uid="9"),
     messages.request_line(DISCONNECT_REQUEST, service="self", uid="10"),
+    messages.request_line("scan", (10,), service="Echo", uid="1", stream=True),
+    messages.request_line("one", (1,), service="Pool", uid="11"),
+    messages.request_line("shutdown_service", service="Echo", uid="12"),
+    messages.request_line(TAKEN, (1,), service="Echo", uid="1"),
+    messages.request_line(CANCEL, service="Echo", uid="1"),
+    messages.request_line("watch", (False,), service="Manager", uid="w"),
     PING_LINE + b"\r\n",
 )
 
@@ -67,9 +81,47 @@ SERVICE_LINES = (
         service="Manager",
         uid="5",
     ),
+    messages.items_line(ITEMS, [b"1", b'"two"', b"NaN"], requester=CLIENT_NAME, uid="1"),
+    messages.list_line(b'1,"two"', requester=CLIENT_NAME, uid="1"),
+    messages.request_line(PROGRESS, [1, 2.5, "so far"], requester=CLIENT_NAME, uid="1"),
+    messages.request_line(PROGRESS, [1, None, ""], requester=CLIENT_NAME, uid="3"),
+    messages.error_line(
+        "OvenError: hot", requester=CLIENT_NAME, uid="1", types=["ValueError", "OSError"]
+    ),
+    messages.error_line("CancelledError: x", requester=CLIENT_NAME, uid="1", cancelled="stopped"),
 )
 
+ASKED = {"requester": CLIENT_NAME, "features": ["progress", "stream", "exceptions"]}
+
 MANAGER_LINES = (
+    # to a Service
+    messages.request_line("echo", (1, None), {"x": 2}, service="Echo", uid="1", **ASKED),
+    messages.request_line("later", (1,), service="Echo", uid="2", **ASKED),
+    messages.request_line("one", (1,), service="Echo", uid="3", **ASKED),
+    messages.request_line("scan", (9,), service="Echo", uid="4", stream=True, **ASKED),
+    messages.request_line("follow", (2000,), service="Echo", uid="5", stream=True, **ASKED),
+    messages.request_line("follow", (9,), service="Echo", uid="6", **ASKED),
+    messages.request_line("value", service="Echo", uid="7", **ASKED),
+    messages.request_line(TAKEN, (5,), service="Echo", uid="4", requester=CLIENT_NAME),
+    messages.request_line(CANCEL, service="Echo", uid="5", requester=CLIENT_NAME),
+    messages.request_line(GONE, service="Manager", requester=CLIENT_NAME),
+    messages.result_line(True, uid=IDENTITY),
+    # to a Client
+    *messages.error_lines(
+        ConnectionAbortedError("The 'Echo' service disconnected before it replied"),
+        ["1", "2", "4"],
+        requester=CLIENT_NAME,
+        replicas=2,
+    ).splitlines(keepends=True),
+    messages.result_line(
+        {
+            "name": CLIENT_NAME,
+            "number": 3,
+            "services": {"Echo": {"attributes": {}, "links": [], "locks": [], "lock": None}},
+            "clients": {CLIENT_NAME: {"address": "h:1"}},
+        },
+        uid="5",
+    ),
     messages.request_line(LINKED, ["Echo", {"attributes": {"n": 1}}], service="Manager"),
     messages.request_line(LINKED, ["Echo", {"attributes": {"n": 2}}, True], service="Manager"),
     messages.news_line({"Echo": b'{"attributes":{},"links":[]}', "X": b"null"}, {"C": b"null"}, 3),
@@ -82,7 +134,14 @@ MANAGER_LINES = (
 )
 
 IDENTITY_LINES = (
-    messages.request_line("identity", requester=MANAGER_NAME, features=["ping"], heartbeat=10.0),
+    messages.request_line(
+        "identity",
+        requester=MANAGER_NAME,
+        features=FEATURES,
+        heartbeat=10.0,
+        identity_limit=131072,
+        message_limit=268435456,
+    ),
     messages.request_line("username", [MANAGER_NAME], requester=MANAGER_NAME),
     messages.request_line("password", ["n.bohr"], requester=MANAGER_NAME),
     messages.result_line({"type": "client", "name": "Client", "features": ["ping"]}),
@@ -94,6 +153,11 @@ IDENTITY_LINES = (
             "max_clients": 3,
             "language": "Python",
             "os": "Linux",
+            "features": FEATURES,
+            "streams": ["beat"],
+            "doc": "A heart.",
+            "docs": {"beat": "Beat."},
+            "replica": True,
         }
     ),
     messages.result_line("a password"),
@@ -116,8 +180,22 @@ WORDS = tuple(
     dict.fromkeys(
         [
             *(f'"{name}":'.encode() for name in Message.__struct_fields__),
-            *(f'"{name}":'.encode() for name in ("type", "name", "attributes", "max_clients")),
-            *(f'"{word}"'.encode() for word in (PING, NOTIFICATION_UID, DISCONNECT_REQUEST)),
+            *(
+                f'"{name}":'.encode()
+                for name in dict.fromkeys(
+                    [
+                        *("type", "name", "number", "services", "clients", "links", "locks"),
+                        *messages.ServiceIdentity.__struct_fields__,
+                    ]
+                )
+            ),
+            *(
+                f'"{word}"'.encode()
+                for word in [
+                    *(PING, NOTIFICATION_UID, DISCONNECT_REQUEST, CANCEL, TAKEN, ITEMS, PROGRESS),
+                    *(GONE, GOODBYE, LINKED, NEWS, IDENTITY, "watch", *FEATURES),
+                ]
+            ),
             *(b'"Manager"', b'"Echo"', b'"link"', b'"identity"', b'"acquire_lock"', b'"client"'),
             *(b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"-0", b"[]", b"{}", b'""', b","),
             *(
@@ -154,9 +232,24 @@ def seeds(target: str) -> list[bytes]:
         "codec": tuple(map(codec.encode, VALUES)),
         "handshake": (*IDENTITY_LINES, *TYPED_LINES[:2]),
         "terminal": TYPED_LINES,
+        "manager": (*_to_a_manager(), *TYPED_LINES),
+        "client": (*SERVICE_LINES, *MANAGER_LINES, *IDENTITY_LINES[:3]),
+        "service": MANAGER_LINES,
     }[target]
-    together = [b"".join(lines)] if target == "lines" else []
+    together = [b"".join(lines)] if target not in ("codec", "scan", "handshake") else []
     return [*lines, *together]
+
+
+def _to_a_manager() -> list[bytes]:
+    """Lines, each with the number of who sends it: two Clients, a Service, two replicas."""
+    by_clients = [b"%d%b" % (i, line) for line in CLIENT_LINES[:-1] for i in (0, 1)]
+    by_services = [b"%d%b" % (i, line) for line in SERVICE_LINES for i in (2, 3)]
+    # what a Service answers to what it has been asked, and what its Client tells of that
+    talks = [
+        b"".join(b"1" + line for line in CLIENT_LINES if b'"uid":"1"' in line) + answer
+        for answer in by_services[::2]
+    ]
+    return [*by_clients, *by_services, *talks]
 
 
 def write_corpus(target: str, folder: Path) -> None:

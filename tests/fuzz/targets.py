@@ -21,9 +21,12 @@ from msl_network.wire.messages import (
     parse,
     parse_identity,
     result_line,
+    written_line,
 )
 from msl_network.wire.scanning import Scan
 from msl_network.wire.terminal import parse_client, parse_typed
+
+from .peers import PEER_TARGETS
 
 __all__ = ["TARGETS"]
 
@@ -91,7 +94,13 @@ def _read(message: Message) -> None:
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]
+    if isinstance(value, str):
+        return value
+    text = bytes(value)  # type: ignore[call-overload]
+    try:
+        return repr(codec.decode(text))  # which may be written in more than one way
+    except ValueError:
+        return text
 
 
 def fuzz_scan(data: bytes) -> None:
@@ -174,7 +183,7 @@ def _identify(answer: object) -> None:
         error_line(error)
         return
     # everybody who asks for the identities is sent this
-    parse(result_line({identity.name: record.entry()})[:-2]).value()
+    parse(written_line(result={identity.name: record.entry()})[:-2]).value()
 
 
 def fuzz_terminal(data: bytes) -> None:
@@ -202,4 +211,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "codec": fuzz_codec,
     "handshake": fuzz_handshake,
     "terminal": fuzz_terminal,
+    **PEER_TARGETS,
 }

@@ -4,12 +4,15 @@ Nobody hangs, nothing is left behind, and nothing comes out of the loop of the n
 meant for the user.
 """
 
+import contextlib
+import socket
+import threading
 import time
 from functools import partial
 
 import pytest
 
-from msl_network import RemoteError, connect, line_socket, reconnecting
+from msl_network import RemoteError, connect, device, line_socket, reconnecting
 from msl_network.client import session
 from msl_network.cryptography import generate_certificate, generate_key
 from msl_network.examples.echo import Echo
@@ -17,6 +20,7 @@ from tests.census import Errors
 from tests.leaks import leaks
 
 from .liar import Liar
+from .seeds import IDENTITY_LINES
 
 CONNECT = (ConnectionError, TimeoutError, ValueError, NameError)
 """What `connect` and `Service.start` say that they raise."""
@@ -144,6 +148,30 @@ def test_heartbeat_that_is_none(heartbeat):
     with Liar(honest=True, lies=1, seed=4, heartbeat=heartbeat) as liar:
         connect(port=liar.port, **kwargs).disconnect(PROMPT)
         Echo().start_in_background(port=liar.port, **kwargs).stop()
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_manager_that_sends_without_end_and_registers_nobody(monkeypatch, asks):
+    monkeypatch.setattr(device, "MESSAGE_LIMIT", 1_000_000)
+    line = b'{"attribute":"echo","service":"Echo","uid":"1"}\r\n' if asks else b"\n"
+
+    def send():
+        peer, _ = server.accept()
+        with peer, peer.makefile("rb") as file, contextlib.suppress(OSError):
+            peer.sendall(IDENTITY_LINES[0])
+            file.readline()
+            while True:
+                peer.sendall(line * 1000)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=send)
+        thread.start()
+        kwargs = {"port": server.getsockname()[1], "disable_tls": True, "timeout": PROMPT}
+        text = "more than 1000000 bytes at the beginning" if asks else "is not a Manager"
+        with pytest.raises(ConnectionError, match=text):
+            connect(**kwargs, reconnect=0)
+        thread.join(PROMPT)
+        assert not thread.is_alive()
 
 
 def test_a_manager_that_does_not_let_go(monkeypatch):

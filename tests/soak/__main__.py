@@ -29,7 +29,9 @@ def report(soak, seconds):
         f"({done.total() / seconds:,.0f} a second), {errors.total():,} errors, "
         f"{soak.restarts} restarts of the Manager, the slowest result took {slowest:.1f} s\n"
     )
+    reloads = sum(score["done"].get("reload", 0) for score in soak.scores.values())
     table([["work", "right"], *([work, f"{n:,}"] for work, n in done.most_common())])
+    print(f"\n{reloads:,} reloads")
     if errors:
         print()
         table(
@@ -40,7 +42,16 @@ def report(soak, seconds):
         )
     if soak.before and soak.after:
         print()
-        names = ["descriptors", "threads", "tasks", "links", "in flight", "pool", "memory"]
+        names = [
+            "descriptors",
+            "threads",
+            "tasks",
+            "links",
+            "in flight",
+            "streams",
+            "pool",
+            "memory",
+        ]
         rows = [["held before > after by", *names]]
         for name, held in soak.after.items():
             before = soak.before[name]

@@ -30,6 +30,7 @@ class Clients:
             service = config["services"][i % len(config["services"])]
             face = (Blocking, Asynchronous)[i % 2]()
             others = config["others"]
+            reloaded = config["reloaded"][i % len(config["reloaded"])]
             seed = f"{config['seed']} {name}"
             self._loads.append(
                 Load(
@@ -38,6 +39,7 @@ class Clients:
                     config["kwargs"],
                     service,
                     others,
+                    reloaded,
                     self._score,
                     config["pause"],
                     seed,

@@ -6,8 +6,12 @@ them to their end on the thread that calls it.
 
 import asyncio
 import time
+from itertools import islice
 
 from msl_network import aio, connect
+
+BOUND = 30.0
+"""Seconds in which a piece of work must end."""
 
 CANCEL_AFTER = 0.05
 """Seconds after which a request is given up that is to be."""
@@ -37,7 +41,14 @@ class Blocking:
     async def cancel(self, link, method, *args):
         reply = getattr(link, method)(*args, asynchronous=True)
         time.sleep(CANCEL_AFTER)
-        return reply.cancel()
+        return reply.cancel() and reply.cancellation.result(BOUND) != "unknown"
+
+    async def items(self, link, method, *args, most=None):
+        with getattr(link, method)(*args, timeout=BOUND) as stream:
+            return list(islice(stream, most))
+
+    async def watch(self, client, timeout):
+        return client.watch(timeout=timeout)
 
     async def disconnect(self, client, timeout):
         client.disconnect(timeout)
@@ -66,6 +77,18 @@ class Asynchronous:
         task.cancel()
         await asyncio.wait([task])
         return task.cancelled()
+
+    async def items(self, link, method, *args, most=None):
+        found = []
+        async with getattr(link, method)(*args, timeout=BOUND) as stream:
+            async for item in stream:
+                found.append(item)
+                if len(found) == most:
+                    break
+        return found
+
+    async def watch(self, client, timeout):
+        return await client.watch(timeout=timeout)
 
     async def disconnect(self, client, timeout):
         await client.disconnect(timeout)

@@ -13,10 +13,9 @@ from random import Random
 
 from msl_network import RemoteError
 
+from .faces import BOUND
 from .score import Wrong, kind
-
-BOUND = 30.0
-"""Seconds in which a piece of work must end."""
+from .service_child import POOL
 
 COMEBACK = 60.0
 """Seconds in which a Client must be back, with its link, once its Manager is."""
@@ -36,6 +35,14 @@ WORK = {
     "lock": 4,
     "relink": 4,
     "connect": 3,
+    "stream": 8,
+    "leave": 4,
+    "progress": 4,
+    "error": 6,
+    "alone": 6,
+    "watch": 3,
+    "pool": 6,
+    "reloaded": 6,
 }
 
 
@@ -48,6 +55,7 @@ class Load:
         kwargs: How it connects.
         service: The name of the Service that it is always linked with.
         others: The names of Services that Clients lock.
+        reloaded: The name of a Service that is reloaded.
         score: Where it says what came of it.
         pause: Mean seconds between two pieces of work.
         seed: Of the random numbers.
@@ -61,12 +69,14 @@ class Load:
         client: The Client, once it is connected.
     """
 
-    def __init__(self, face, name, kwargs, service, others, score, pause, seed):
+    def __init__(self, face, name, kwargs, service, others, reloaded, score, pause, seed):
         self._face = face
         self._name = name
         self._kwargs = {**kwargs, "name": name}
         self._service = service
         self._others = others
+        self._reloaded_name = reloaded
+        self._number = 0
         self._score = score
         self._pause = pause
         self._random = Random(seed)
@@ -198,6 +208,75 @@ class Load:
         # it may be over before, which only the end of the connection does
         if not given_up and self.is_calm:
             raise Wrong("the request could not be given up")
+
+    async def _stream(self):
+        method = self._random.choice(("scan", "follow"))
+        text, count = self._random.choice("aΩ🌡"), self._random.choice((0, 1, 50, 3000))
+        items = await self._face.items(self._link, method, text, count)
+        if items != [[number, text] for number in range(count)]:
+            raise Wrong(f"{len(items)} of {count} items, or wrong ones: {items!r:.80}")
+
+    async def _leave(self):
+        method, most = self._random.choice(("scan", "follow")), self._random.randrange(1, 5)
+        items = await self._face.items(self._link, method, "x", 100_000, most=most)
+        if items != [[number, "x"] for number in range(most)]:
+            raise Wrong(f"the items are wrong: {items!r:.80}")
+
+    async def _progress(self):
+        reports = []
+        reply = await self._call(
+            self._link, "work", 500, on_progress=lambda *report: reports.append(report)
+        )
+        reports = reports.copy()  # one may still come
+        right = [(number, 500, f"{number} of 500") for number, *_ in reports]
+        if reply != 500 or reports != right or reports != sorted(reports):
+            raise Wrong(f"the reply is {reply!r}, the reports are {reports!r:.200}")
+
+    async def _error(self):
+        text = self._random.choice("abΩ") * self._random.randrange(1, 50)
+        try:
+            reply = await self._call(self._link, "fail", text)
+        except RemoteError as error:
+            if error.type in AWAY_THERE:
+                raise
+            is_right = isinstance(error, ValueError) and "in fail" in error.traceback
+            if not is_right or (error.type, error.message) != ("OvenError", text):
+                raise Wrong(f"the error is {error!r}") from None
+        else:
+            raise Wrong(f"the reply {reply!r} came instead of an error")
+
+    async def _alone(self):
+        number = self._random.randrange(1000)
+        reply = await self._call(self._link, "alone", number)
+        if reply != number:
+            raise Wrong(f"the reply is {reply!r}, not {number}")
+
+    async def _watch(self):
+        watch = await self._face.watch(self.client, BOUND)
+        with watch:
+            clients, services = watch.clients, watch.services
+            own = watch.network_name
+            links = services.get(self._service, {}).get("links", ())
+        # it may have been lost since: then nothing is known
+        if self.is_calm and not (own in clients and own in links):
+            raise Wrong(f"{own!r} is not there, or not linked with {self._service}")
+
+    async def _pool(self):
+        link = await self._face.link(self.client, POOL, BOUND)
+        try:
+            await self._echo(link, safe_to_repeat=self._random.random() < 0.5)
+        finally:
+            await self._unlink(link)
+
+    async def _reloaded(self):
+        link = await self._face.link(self.client, self._reloaded_name, BOUND)
+        try:
+            number = await self._call(link, "number")
+            if number < self._number:
+                raise Wrong(f"it is number {number}, and has been {self._number}")
+            self._number = number
+        finally:
+            await self._unlink(link)
 
     async def _lock(self):
         link = await self._link_with(self._random.choice(self._others))

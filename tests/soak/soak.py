@@ -6,9 +6,7 @@ counted before and after it.
 """
 
 import contextlib
-import random
 import signal
-import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ import psutil
 from msl_network.cryptography import generate_certificate, generate_key
 from msl_network.database import UsersTable
 from tests.child import Child
+from tests.ports import free_port
 
 LOGIN = ("n.bohr", "Ångström & Co")
 CLIENT_PROCESSES = 3
@@ -40,14 +39,6 @@ GROWTH = 128
 
 # what can be fewer or more without a leak
 VARY = {"memory", "pool", "task names", "errors"}
-
-
-def free_port():
-    """A port that no Client has for its own end of a connection while the Manager is away."""
-    for port in random.sample(range(10_000, 30_000), 100):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise RuntimeError("no port is free")
 
 
 class Soak:
@@ -113,7 +104,11 @@ class Soak:
             self._services[f"services-{i + 1}"] = self._child(
                 "service_child",
                 f"services-{i + 1}",
-                {"services": services[i::SERVICE_PROCESSES], "kwargs": kwargs},
+                {
+                    "services": services[i::SERVICE_PROCESSES],
+                    "reloaded": f"Reloaded{i}",
+                    "kwargs": kwargs,
+                },
             )
         names = [f"Client{i}" for i in range(self._options.clients)]
         for i in range(CLIENT_PROCESSES):
@@ -124,6 +119,7 @@ class Soak:
                     "names": names[i::CLIENT_PROCESSES],
                     "services": services[:-LOCKED],
                     "others": services[-LOCKED:],
+                    "reloaded": [f"Reloaded{i}" for i in range(SERVICE_PROCESSES)],
                     "kwargs": kwargs,
                     "pause": self._options.pause,
                     "seed": self._options.seed,
@@ -162,7 +158,7 @@ class Soak:
         """Run it, from the first request to the last count."""
         total = self._options.minutes * 60
         self._begin = time.monotonic()
-        self._ask(self._clients, "work", True)
+        self._ask({**self._clients, **self._services}, "work", True)
         self._work_until(total * WARM_UP, "warm-up")
         self._rest()
         self.before = self._settled()
@@ -170,7 +166,7 @@ class Soak:
         restarted = self._options.restart_every > 0
         if restarted:
             self._work_until(total / 3, "calm")
-            self._ask(self._clients, "calm", False)
+            self._ask({**self._clients, **self._services}, "calm", False)
             self._work_until(total * 2 / 3, "restarts", self._options.restart_every)
             self._rest()
             self._resume()
@@ -186,10 +182,12 @@ class Soak:
         """Have everybody end what they do, and see that they are well."""
         for name, late in self._ask(self._clients, "work", False).items():
             self.wrong += [f"{name}: still at work: {who}" for who in late]
+        self._ask(self._services, "work", False)
 
     def _resume(self):
-        self._ask(self._clients, "calm", True)
-        self._ask(self._clients, "work", True)
+        devices = {**self._clients, **self._services}
+        self._ask(devices, "calm", True)
+        self._ask(devices, "work", True)
 
     def _work_until(self, end, phase, restart_every=None):
         end += self._begin
@@ -200,7 +198,8 @@ class Soak:
             now = time.monotonic()
             if now >= restart:
                 self._restart_manager()
-                restart = max(restart + restart_every, time.monotonic())
+                # where that took long, it is there for a while before the next one
+                restart = max(restart + restart_every, time.monotonic() + restart_every / 2)
             if now >= progress:
                 progress += PROGRESS
                 self._progress(phase)

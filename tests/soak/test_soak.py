@@ -1,4 +1,4 @@
-"""The soak for half a minute, its end when it is interrupted, and that it sees what is wrong."""
+"""A short soak, its end when it is interrupted, and that it sees what is wrong."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from msl_network import LocalManager
+from msl_network import LocalManager, serial
 
 from .faces import Blocking, drive
 from .load import Load
@@ -35,8 +35,8 @@ def soak(*arguments):
 
 
 @pytest.mark.timeout(300)
-def test_half_a_minute_with_restarts():
-    with soak("--minutes", "0.5", "--restart-every", "3", *SMALL) as process:
+def test_a_short_one_with_restarts():
+    with soak("--minutes", "0.25", "--restart-every", "1", *SMALL) as process:
         output, _ = process.communicate()
     assert "Nothing was wrong." in output, output
     assert process.returncode == 0
@@ -79,6 +79,21 @@ class Wrong(Soaked):
     def wait(self, seconds):
         raise OSError("broken")
 
+    def scan(self, text, count):
+        yield from ([number + 1, text] for number in range(count))
+
+    follow = scan
+
+    def work(self, count):
+        return count + 1
+
+    def fail(self, text):
+        raise TypeError(text)
+
+    @serial
+    def alone(self, number):
+        return None
+
 
 @pytest.mark.parametrize(
     ("work", "text"),
@@ -87,6 +102,10 @@ class Wrong(Soaked):
         ("repeatable", "the reply to"),
         ("array", "an array is not the one that was sent"),
         ("timeout", "RemoteOSError (OSError)"),
+        ("leave", "the items are wrong"),
+        ("progress", "the reply is 501"),
+        ("error", "the error is"),
+        ("alone", "the reply is None"),
         ("step", None),
     ],
 )
@@ -94,7 +113,7 @@ def test_wrong_replies(work, text):
     score = Score()
     service = Wrong("Wrong", score)
     with LocalManager() as manager, service.start_in_background(**manager.kwargs):
-        load = Load(Blocking(), "C", manager.kwargs, "Wrong", ["Wrong"], score, 0.1, 1)
+        load = Load(Blocking(), "C", manager.kwargs, "Wrong", ["Wrong"], "R", score, 0.1, 1)
         load.is_over = True  # as soon as it is connected
         load.client = drive(load._face.connect(**manager.kwargs))
         load._link = load.client.link("Wrong")
@@ -107,7 +126,7 @@ def test_wrong_replies(work, text):
 
 def test_an_error_is_wrong_in_calm_times_only():
     score = Score()
-    load = Load(Blocking(), "C", {}, "S", ["S"], score, 0.1, 1)
+    load = Load(Blocking(), "C", {}, "S", ["S"], "R", score, 0.1, 1)
 
     async def fail():
         raise ConnectionAbortedError("gone")
@@ -121,7 +140,7 @@ def test_an_error_is_wrong_in_calm_times_only():
 
 def test_notifications():
     score = Score()
-    load = Load(Blocking(), "C", {}, "S", ["S"], score, 0.1, 1)
+    load = Load(Blocking(), "C", {}, "S", ["S"], "R", score, 0.1, 1)
     for number in (5, 6, 7, 7, 6):
         load._notified(number)
     assert [text.split(": ")[1] for text in score.wrong] == [
