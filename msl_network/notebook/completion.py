@@ -15,10 +15,13 @@ from typing import Any, Final
 from IPython import get_ipython
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 from IPython.core.oinspect import OInfo
+from IPython.utils.tokenutil import token_at_cursor
 
 from ..client.aio import AsyncLink
 from ..client.blocking import Client, Link
+from ..client.calls import remote_callable
 from ..client.linked import LinkedClient
+from ..client.links import LinkState
 
 __all__ = ["change_code", "explain", "find_client", "install", "word_matcher"]
 
@@ -28,6 +31,7 @@ PRIORITY: Final = 1000
 _NAME: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _KEY: Final = r"""\[\s*(?P<key>'(?:[^'\\]|\\.)+'|"(?:[^"\\]|\\.)+")\s*\]"""
 _ATTRIBUTE: Final = re.compile(rf"(?P<name>{_NAME}){_KEY}(?P<aio>\.aio)?\.(?P<start>\w*)$")
+_ASKED: Final = re.compile(rf"(?P<name>{_NAME}){_KEY}(?P<aio>\.aio)?\.(?P<start>\w+)")
 _QUESTION: Final = re.compile(
     rf"\s*(?P<what>(?P<name>{_NAME}){_KEY}(?:\.\w+)*)\s*(?P<mark>\?\??)\s*$"
 )
@@ -36,6 +40,8 @@ _QUESTION: Final = re.compile(
 def install(shell: Any) -> None:
     """Complete `client["BasicMath"].`, and answer `client["BasicMath"].add?`, from now on.
 
+    In a kernel, Shift+Tab on it is answered, too.
+
     Args:
         shell: IPython's; nothing happens the second time.
     """
@@ -43,6 +49,9 @@ def install(shell: Any) -> None:
         return
     shell.Completer.custom_matchers.append(_matcher("links", _Attributes(shell)))
     shell.input_transformers_cleanup.append(_Answer(shell))
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        kernel.do_inspect = _Inspection(shell, kernel.do_inspect)
 
 
 def word_matcher(magic: str, candidates: Callable[[list[str]], list[str]]) -> Any:
@@ -166,6 +175,61 @@ class _Answer:
             return line
         what, level = found["what"], len(found["mark"]) - 1
         return f"__import__({__name__!r}, fromlist='_').explain({what}, {what!r}, {level})\n"
+
+
+class _Inspection:
+    """Answers Shift+Tab on `client["BasicMath"].add`, which a kernel takes for `client.add`.
+
+    Args:
+        shell: IPython's.
+        inspect: What the kernel does for all else.
+    """
+
+    def __init__(self, shell: Any, inspect: Callable[..., Any]) -> None:
+        self._shell = shell
+        self._inspect = inspect
+
+    def __call__(self, code: str, cursor_pos: int, *args: Any, **kwargs: Any) -> Any:
+        text = None
+        with contextlib.suppress(SyntaxError):
+            text = self._text(code, cursor_pos)
+        if text is None:
+            return self._inspect(code, cursor_pos, *args, **kwargs)
+        return {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
+
+    def _text(self, code: str, cursor: int) -> str | None:
+        asked = token_at_cursor(code, cursor)
+        word = re.match(r"\w*", code[cursor:])
+        before = code[: cursor + len(word[0] if word else "")]
+        for found in reversed(list(_ASKED.finditer(before))):
+            name, key, aio, attribute = found["name"], found["key"], found["aio"], found["start"]
+            client = find_client(self._shell.user_ns, name)
+            if client is not None and f"{name}{aio or ''}.{attribute}" == asked:
+                face = AsyncLink if aio else Link
+                function = _offered(client, ast.literal_eval(key), face, attribute)
+                return function and _described(found[0], function)
+        return None
+
+
+def _offered(client: Client, service: str, face: type, name: str) -> Callable[..., Any] | None:
+    """A method of a link with a Service, as far as it is known without making one."""
+    if name in dir(face):
+        own: Callable[..., Any] = getattr(face, name)
+        return own
+    session = client._session
+    states = [state for state in tuple(session.links) if state.service == service]
+    entry = client._directory.services().get(service)
+    if not states and entry is not None and isinstance(entry.get("attributes"), dict):
+        states = [LinkState(session, service, entry)]
+    if not states or name not in states[0].identity["attributes"]:
+        return None
+    return remote_callable(states[0], name, lambda args, kwargs: None)
+
+
+def _described(name: str, function: Callable[..., Any]) -> str:
+    with contextlib.suppress(ValueError, TypeError):  # it has none that Python could have
+        name += str(inspect.signature(function))
+    return f"Signature: {name}\n\n{inspect.getdoc(function) or ''}"
 
 
 def _matcher(name: str, matches: Callable[[str], tuple[str, dict[str, str]]]) -> Any:

@@ -161,7 +161,7 @@ class Kernel:
     def click(self, name):
         """Click a button."""
         uid = self.find(_model_name="ButtonModel", description=name)
-        self.send(uid, "custom", content={"event": "click"})
+        return self.send(uid, "custom", content={"event": "click"})
 
     def change(self, name, **state):
         """Type or choose in a field, as its label calls it."""

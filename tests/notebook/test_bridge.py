@@ -245,6 +245,18 @@ def test_stop_reaches_the_service(connected, oven, code):
     assert_usable(connected)
 
 
+def test_stop_tells_what_became_of_it(connected, oven):
+    cell = connected.start("""
+try:
+    link.simmer()
+except KeyboardInterrupt as error:
+    print(error.cancellation.result(10))
+""")
+    reach(oven)
+    assert interrupt(connected, cell) < AT_ONCE
+    assert cell.printed.endswith("ended\n")  # it has returned what it had
+
+
 def test_stop_just_before_the_wait(connected, oven):
     connected.run("import os, signal")
     code = "await asyncio.sleep(0); os.kill(os.getpid(), signal.SIGINT); link.simmer()"

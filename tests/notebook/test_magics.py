@@ -10,6 +10,7 @@ import pytest
 from msl_network import LocalManager
 from msl_network.notebook.magics import host_and_port, variable_of
 
+from ..oldest import each_ipykernel
 from .kernels import ROOT
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -162,6 +163,19 @@ def test_question_mark_behind_a_service(loaded):
     # in a string it is no question
     text = 'client["Oven"].add?\n%msl connect?\n'
     assert loaded.run(f"x = '''\n{text}'''\nx").value == f"\n{text}"
+
+
+@each_ipykernel
+def test_shift_tab_behind_a_service_makes_no_link(kernel, manager, oven):
+    kernel.run(f"import msl_network.notebook\nclient = msl_network.connect(**{manager.kwargs!r})")
+    for code in ('client["Oven"].add', "x = client['Oven'].aio.add(1, "):
+        assert "].add(a: int, b: int = 2) -> int" in kernel.inspect(code).replace(".aio", "")
+    assert "Lock the Service" in kernel.inspect('client["Oven"].acquire_lock(')
+    assert "Link with a Service." in kernel.inspect("client.link(")
+    assert kernel.run("len(client.links)").value == 0
+    # the docstring is told with the link
+    kernel.run('client["Oven"].add(1)')
+    assert "Add two numbers." in kernel.inspect('client["Oven"].add(1')
 
 
 def test_log(loaded, manager):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from msl_network import LocalManager, RemoteError, connect
 
 from ..laboratory import eventually
+from ..ports import free_port
 
 METER = """%%service Meter --port {port} --no-tls
 "A meter in a notebook."
@@ -217,9 +217,7 @@ class Counter(Service):
 
 def test_a_class_in_a_cell_and_a_manager_of_the_kernel(kernel):
     """Nothing is said of a Manager, and none is there: the kernel has one of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     kernel.run(f"from msl_network import constants; constants.PORT = {port}")
     kernel.run("%load_ext msl_network")
     kernel.run(CLASS.format(start=0))

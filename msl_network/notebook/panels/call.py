@@ -11,13 +11,15 @@ import ipywidgets
 import traitlets
 
 from ...client.blocking import Link
+from ...client.errors import ReplyTimeoutError
 from ...client.linked import LinkedClient
 from ...escaping import escaped
 from ..forms import Form, FormError, form_for
 from ..results import ResultView, summary
+from ..results.errors import became_of
 from ..typed import read_number
 from .base import ICONS, LABEL_WIDTH, Panel, bounded, button, close_all, on_enter, text_field
-from .history import CANCELLED, Call, History
+from .history import Call, History
 from .history_table import HistoryTable, in_words, shortened
 from .lines import connect_line, link_line
 from .link_watch import LinkWatch
@@ -280,9 +282,20 @@ class CallPanel(Panel):
         except asyncio.CancelledError:
             if not call.is_given_up:
                 raise  # the panel is closed
+            self._tell_asking(call)
             return asyncio.CancelledError(await call.became())
+        except ReplyTimeoutError as error:
+            self._tell_asking(call, f"{error}. ")
+            await call.became()  # the error tells it
+            return error
         except Exception as error:
             return error
+
+    def _tell_asking(self, call: RunningCall, why: str = "") -> None:
+        """Say that a call has been given up, unless another one has been made since."""
+        self._update()
+        if self._wanted == call.number:
+            self._tell("busy", f"{why}{call.method} is given up. Asking what became of it …")
 
     def _cancel_latest(self) -> None:
         left = [call for call in self.running if not call.is_given_up]
@@ -349,9 +362,11 @@ class CallPanel(Panel):
         """Show that a call has ended, and its outcome if nobody looks at another one."""
         took = in_words(call.duration)
         if call.state == "cancelled":
-            self._tell("idle", f"{call.method}: {CANCELLED[str(call.outcome)]}.")
-        elif call.state == "failed":
-            self._tell("error", f"{call.method} failed after {took}.")
+            self._tell("idle", f"{call.method}: {became_of(call.outcome)}.")
+        elif call.error is not None:
+            became = became_of(call.error)
+            outcome = f"took too long: {became}" if became else f"failed after {took}"
+            self._tell("error", f"{call.method} {outcome}.")
         elif call.items is not None:
             items = "item" if call.count == 1 else "items"
             self._tell("ok", f"{call.method} yielded {call.count:,} {items} in {took}.")
@@ -377,7 +392,7 @@ class CallPanel(Panel):
             elif not call.items or self._in_view != call.number:
                 self.result.clear()
             self._describe_outcome(
-                call.request, f"{call.began:%H:%M:%S}, {in_words(call.duration)}"
+                call.request, f"{call.began:%Y-%m-%d %H:%M:%S}, {in_words(call.duration)}"
             )
             self._table.chosen = call.number
             self._failure.clear()

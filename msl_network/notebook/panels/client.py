@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import ipywidgets
@@ -40,6 +41,7 @@ class ClientPanel(Panel):
         self._leave: list[Callable[[], None]] = []
         self._made_here: Session | None = None
         self._box: QuestionBox | None = None
+        self._lost_at = ""
         self._questions = ipywidgets.VBox([])
         self._form = ipywidgets.Box([])
         self._form.add_class("msl-form")
@@ -137,17 +139,29 @@ class ClientPanel(Panel):
     def _lost(self, session: Session) -> None:
         """The connection has ended, whoever ended it."""
         if session is self._session and "Disconnect" not in self._tasks:
-            self._forget("error", f"The connection to {session.options.address} has ended.")
+            self._fill_in(session)
+            why = "" if session.end_reason is None else f": {session.end_reason}"
+            self._forget(
+                "error", f"The connection to {session.options.address} has ended, {_clock()}{why}."
+            )
 
     def _away(self, session: Session, error: Exception) -> None:
         if session is self._session:
-            self._tell("busy", f"{error}. Trying to connect again …")
+            self._lost_at = _clock()
+            self._tell("busy", f"{error}, {self._lost_at}. Trying to connect again …")
 
     def _back(self, session: Session) -> None:
         if session is self._session:
+            lost = f" (lost {self._lost_at})" if self._lost_at else ""
             self._tell(
-                "ok", f"Connected again to the Manager {session.options.address} as {session.name}."
+                "ok",
+                f"Connected again to the Manager {session.options.address} as {session.name}, "
+                f"{_clock()}{lost}. Links are made again, locks are not.",
             )
+
+    def _fill_in(self, session: Session) -> None:
+        """Fill in how a Client was connected, so that a click connects again."""
+        raise NotImplementedError
 
     def _leave_client(self) -> None:
         for leave in self._leave:
@@ -165,12 +179,14 @@ class ClientPanel(Panel):
             raise ConnectionError("The panel in which to answer has been closed")
         self._box = box = QuestionBox(question)
         self._questions.children = (*self._questions.children, box)
+        self._update()
         self._tell("busy", f"A question about the {question.kind}: please answer it above.")
         try:
             answer = await box.answer()
         finally:
             self._box = None
             self._questions.children = [c for c in self._questions.children if c is not box]
+            self._update()
         self._tell("busy", "Thank you. Going on …")
         return answer
 
@@ -226,6 +242,11 @@ def _unless_gone(method: Callable[..., None], session: Session) -> Callable[...,
             known.__self__._hand(known, session, *args)
 
     return call
+
+
+def _clock() -> str:
+    """The time: who comes in the morning sees what has happened at night."""
+    return f"{datetime.now():%Y-%m-%d %H:%M:%S}"
 
 
 def _is_refusal(error: Exception) -> bool:

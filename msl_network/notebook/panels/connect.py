@@ -6,6 +6,7 @@ import ipywidgets
 
 from ...asking import Question
 from ...client.blocking import Client
+from ...client.session import Session
 from ...constants import PORT
 from ...device import ConnectOptions
 from ..launched import find
@@ -20,6 +21,9 @@ __all__ = ["ConnectPanel"]
 _NONE, _PASSWORD, _LOGIN = "none", "password of the Manager", "login"
 
 _SECRETS = ("password", "password_manager")
+
+_IN_CODE = ("timeout", "read_limit", "cert_file", "assert_hostname", "auto_save", "reconnect")
+"""What has no field."""
 
 
 class ConnectPanel(ClientPanel):
@@ -131,6 +135,21 @@ class ConnectPanel(ClientPanel):
         self._tell("busy", f"Connecting to {address[0]}:{address[1]} …")
         self._take(await connect_client(kwargs, self._ask, await find(address)))
 
+    def _fill_in(self, session: Session) -> None:
+        fields, options = self.fields, session.options
+        known = session._credentials
+        fields["host"].value, fields["port"].value = options.host, str(options.port)
+        fields["name"].value, fields["tls"].value = session.name, not options.disable_tls
+        is_login = known.username is not None
+        secret = known.password if is_login else known.password_manager
+        fields["authentication"].value = _LOGIN if is_login else _PASSWORD if secret else _NONE
+        fields["username"].value = known.username or ""
+        fields["password"].put(secret or "")
+        if session is not self._made_here:
+            usual = ConnectOptions()
+            more = {name: getattr(options, name) for name in _IN_CODE}
+            self._more = {name: v for name, v in more.items() if v != getattr(usual, name)}
+
     async def _ask(self, question: Question) -> str:
         answer = await super()._ask(question)
         # what is filled in is not asked again when the answer is refused
@@ -145,4 +164,6 @@ class ConnectPanel(ClientPanel):
         super()._update()
         how = self.fields["authentication"].value
         self.fields["username"].layout.display = "" if how == _LOGIN else "none"
-        self.fields["password"].layout.display = "none" if how == _NONE else ""
+        # nobody wonders in which of two fields to type it
+        asked = self.question is not None and self.question.field is not None
+        self.fields["password"].layout.display = "none" if how == _NONE or asked else ""

@@ -9,9 +9,10 @@ from typing import Any, Final, overload
 
 from ...escaping import escaped
 from ..results import summary
-from ..results.errors import error_name
+from ..results.errors import became_of, error_name
+from ..results.picture import picture_of
 
-__all__ = ["CANCELLED", "Call", "History", "weigh"]
+__all__ = ["Call", "History", "weigh"]
 
 CALLS: Final = 50
 """Most calls that are remembered."""
@@ -21,15 +22,6 @@ BYTES: Final = 100 * 1024 * 1024
 
 SHOWN: Final = 80
 """Most characters of an outcome in one line."""
-
-CANCELLED: Final = {
-    "not begun": "given up before it began",
-    "stopped": "given up and stopped",
-    "ended": "given up, but it ended all the same",
-    "unknown": "given up; nobody can tell whether it was stopped",
-    "no answer": "given up; the Service does not say whether it was stopped, so it may go on",
-}
-"""What became of a call that was given up, in words."""
 
 SAMPLE: Final = 8
 """Items of a list that are looked at to estimate its size."""
@@ -87,14 +79,18 @@ class Call:
     def summary(self) -> str:
         """The outcome in a line of text."""
         count = f"{self.count:,} {'item' if self.count == 1 else 'items'}"
+        became = "" if self.error is None else became_of(self.error)
         if self.state == "cancelled":
-            became = CANCELLED[str(self.outcome)]
             return f"○ {became}" + (f" after {count}" if self.items else "")
         if self.error is not None:
             text = _told(self.error)
             text = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+            text += f"; {became}" if became else ""
             return f"✗ {text}" + (f" (after {count})" if self.items else "")
-        return f"✓ {summary(self.outcome, SHOWN) if self.items is None else count}"
+        if self.items is not None:
+            return f"✓ {count}"
+        picture = picture_of(self.outcome)
+        return f"✓ {summary(self.outcome, SHOWN) if picture is None else picture.description}"
 
 
 def _told(error: BaseException) -> str:

@@ -47,6 +47,7 @@ class HistoryTable(anywidget.AnyWidget):
     ) -> None:
         super().__init__()
         self._history = history
+        self._made: dict[int, dict[str, Any]] = {}
         self._actions = {"choose": choose, "fill": fill}
         self._updated = -PAUSE
         self._timer: asyncio.TimerHandle | None = None
@@ -60,8 +61,12 @@ class HistoryTable(anywidget.AnyWidget):
 
     def _show(self) -> None:
         self._timer, self._updated = None, loop_thread.get_loop().time()
+        # a row does not change, and that of a large value takes its time
+        self._made = {
+            call.number: self._made.get(call.number) or _row(call) for call in self._history
+        }
         with self.hold_sync():
-            self.rows = [_row(call) for call in self._history]
+            self.rows = list(self._made.values())
             self.script = self._history.as_script(COPIED)
 
     def _received(self, _: Any, content: Any, __: Any) -> None:

@@ -23,7 +23,7 @@ __all__ = ["LaunchPanel"]
 
 _STEPS: Final = 4
 
-_HOW: Final = ("known_hosts", "timeout")
+_HOW: Final = ("known_hosts", "lease", "timeout")
 """What is said in code alone, besides what goes to `connect` and to the program."""
 
 
@@ -220,6 +220,10 @@ class LaunchPanel(ClientPanel):
             f"{text} It runs on {manager.host} as process {manager.pid}; "
             f"when this notebook ends, it {stays}."
         )
+
+    def _fill_in(self, session: Session) -> None:
+        self.fields["host"].value = session.options.host
+        self.fields["port"].value = str(session.options.port)
 
     def _lost(self, session: Session) -> None:
         manager = self.remote_manager

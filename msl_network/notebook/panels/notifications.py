@@ -3,7 +3,7 @@
 import time
 from asyncio import TimerHandle
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,15 +41,14 @@ NUMBERS: Final = 32
 CHOSEN: Final = 4
 """Numbers that are plotted until a person chooses others."""
 
-_COUNTERS: Final = {
-    "received": ("Received", "All that have come"),
-    "shown": ("Shown", "Those that are in the log and the plot, or have been"),
-    "merged": ("Merged", "Of those, how many were drawn in one frame with a later one"),
-    "undrawn": ("Not drawn", "Frames that the page had no time to draw; their points are there"),
-    "dropped": ("Dropped", "Those that came too fast, and are nowhere"),
-    "paused": ("Paused", "Those that came while the panel was paused, and are nowhere"),
-    "forgotten": ("Forgotten", f"Those before the last {POINTS:,}, which are no longer plotted"),
+_COUNTERS: Final = ("received", "shown", "merged", "undrawn", "dropped", "paused", "forgotten")
+
+_TOLD: Final = {
+    "dropped": "came too fast and are left out",
+    "paused": "came while paused and are left out",
+    "forgotten": "older ones are no longer plotted",
 }
+"""Of what a person is told, beside how many have come, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,10 @@ class Notification:
 
     time: float
     text: str
+
+
+class _Remark(Notification):
+    """What the panel says among them, of the connection."""
 
 
 class NotificationsPanel(Panel):
@@ -101,10 +104,12 @@ class NotificationsPanel(Panel):
         self._points = Points(POINTS)
         self._texts: deque[tuple[float, tuple[Any, ...], dict[str, Any]]] = deque(maxlen=LOG)
         self._waiting: deque[tuple[float, dict[str, int | float]]] = deque(maxlen=POINTS)
+        self._remarks: deque[Notification] = deque(maxlen=LOG)
+        self._trouble = ""
         self._counts: Counter[str] = Counter()
         self._undrawn_before = 0
         self._leave: Callable[[], None] | None = None
-        self._watch = LinkWatch(self._say)
+        self._watch = LinkWatch(self._follow_state)
         self._automatic: list[str] = []  # what is plotted until a person chooses
         self._drawn: list[str] = []
         self._frame_timer: TimerHandle | None = None
@@ -182,9 +187,7 @@ class NotificationsPanel(Panel):
 
     def _follow_link(self) -> None:
         link = self.link
-        self._set_title(
-            "Notifications", f"of {link.service_name}[{link.service_address}]" if link else ""
-        )
+        self._trouble = ""
         if self.plotted == self._automatic:
             self._automatic = self.plotted = []
         boxes, self._boxes, self._choice.children = self._boxes, {}, ()
@@ -216,12 +219,33 @@ class NotificationsPanel(Panel):
             return
         self.is_paused = pause
         self._show_code("stop()" if pause else "stop = link.on_notification(print)")
-        if not pause and self._points.lines:
-            # no line leads over what was not seen
+        if not pause:
+            self._interrupt_lines()
+        self._update()
+        self._write()
+
+    def _interrupt_lines(self) -> None:
+        """Have no line lead over what was not seen."""
+        self._draw()  # what has come before it
+        if self._points.lines:
             gap = [time.time()]
             self._points.extend({}, gap)
             self.plot.extend({}, gap)
-        self._update()
+
+    def _follow_state(self, *_: object) -> None:
+        """Show what has become of the link."""
+        link = self.link
+        if self._closed or link is None:
+            return
+        trouble = self._watch.trouble(link)
+        words = "" if trouble is None else trouble[1]
+        if words != self._trouble:
+            if not self._trouble:
+                self._interrupt_lines()
+            if self.latest:
+                said = f"{words[0].upper()}{words[1:]}." if words else "Linked again."
+                self._remarks.append(_Remark(time.time(), said))
+            self._trouble = words
         self._write()
 
     def _clear(self) -> None:
@@ -229,7 +253,7 @@ class NotificationsPanel(Panel):
         self._update()
 
     def _forget(self) -> None:
-        for one in (self._waiting, self._texts, self.latest):
+        for one in (self._waiting, self._texts, self.latest, self._remarks):
             one.clear()
         self.last = None
         self._points = Points(POINTS)
@@ -346,17 +370,21 @@ class NotificationsPanel(Panel):
         self._counters.value = _counters_html(counters)
         latest = self.latest[-1] if self.latest else None
         shown = f"{_clock(latest.time)} {latest.text}" if latest else "nothing yet"
+        # what it is now, nobody knows
+        name = "Last known" if self._trouble and latest else "Last"
         self._last_line.value = (
-            f'<div class="msl-cut"><span class="msl-quiet">Last</span> '
+            f'<div class="msl-cut"><span class="msl-quiet">{name}</span> '
             f'<span class="msl-value">{quoted(shown)}</span></div>'
         )
-        self._listed.value = _log_html(self.latest)
+        listed = sorted((*self.latest, *self._remarks), key=lambda one: one.time)
+        self._listed.value = _log_html(listed[-LOG:])
         self._say()
 
-    def _say(self, *_: object) -> None:
+    def _say(self) -> None:
         link = self.link
-        if self._closed:
-            return
+        self._set_title(
+            "Notifications", f"of {link.service_name}[{link.service_address}]" if link else ""
+        )
         if link is None:
             self._tell("idle", "No link: link with a Service first.")
         elif trouble := self._watch.trouble(link):
@@ -385,19 +413,23 @@ def _clock(when: float) -> str:
 
 
 def _counters_html(counters: dict[str, int]) -> str:
-    cells = "".join(
-        f'<span title="{_COUNTERS[name][1]}"><span class="msl-quiet">{_COUNTERS[name][0]}</span> '
-        f"<b>{value:,}</b></span>"
-        for name, value in counters.items()
+    told = "".join(
+        f"<span><b>{counters[name]:,}</b> {words}</span>"
+        for name, words in _TOLD.items()
+        if counters[name]
     )
-    return f'<div class="msl-counters">{cells}</div>'
+    return (
+        f'<div class="msl-counters msl-quiet"><span><b>{counters["received"]:,}</b> received</span>'
+        f"{told}</div>"
+    )
 
 
-def _log_html(log: deque[Notification]) -> str:
+def _log_html(listed: Sequence[Notification]) -> str:
     rows = "".join(
         f'<tr><td class="msl-when">{_clock(one.time)}</td>'
-        f'<td class="msl-mono">{quoted(one.text)}</td></tr>'
-        for one in reversed(log)
+        f'<td class="{"msl-quiet" if isinstance(one, _Remark) else "msl-mono"}">{quoted(one.text)}'
+        "</td></tr>"
+        for one in reversed(listed)
     )
     return (
         '<table class="msl-table" aria-label="Notifications, the latest first"><thead><tr>'

@@ -11,6 +11,7 @@ from typing import Any, Final
 import ipywidgets
 
 from ...client.blocking import Link
+from ...client.errors import ReplyTimeoutError
 from ...client.reply import Progress, Reply
 from ...client.stream import AsyncStream
 from .base import button, close_all
@@ -52,7 +53,7 @@ class RunningCall:
         code: The Python line that does the same, also with its items.
         began: When it began.
         is_stream: Whether it yields items.
-        is_given_up: Whether it has been given up.
+        is_given_up: Whether it has been given up, by a person or since it took too long.
         count: How many items have come.
     """
 
@@ -111,6 +112,13 @@ class RunningCall:
             asyncio.CancelledError: It has been given up.
             Exception: It failed, or could not be sent.
         """
+        try:
+            return await self._run()
+        except ReplyTimeoutError:
+            self.is_given_up = True
+            raise
+
+    async def _run(self) -> Any:
         if not self.is_stream:
             call = self._link[self.method]
             options = {"asynchronous": True, "timeout": self._timeout}
@@ -148,7 +156,7 @@ class RunningCall:
             self._sent.cancel()
 
     async def became(self) -> str:
-        """What became of it, now that it has been given up: a key of `CANCELLED`.
+        """What became of it, now that it has been given up: a key of `GIVEN_UP`.
 
         The Service has some seconds to say it.
         """

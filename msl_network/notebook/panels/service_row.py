@@ -90,7 +90,7 @@ class ServiceRow(ipywidgets.HBox):  # type: ignore[misc]
             (linked and not locked, self.lock),
             (linked and not locked, self.lock_shared),
             # a Manager of 1.x does not tell
-            (linked and (locked or locks is None), self.release),
+            (linked and (locked or (locks is None and not self._is_away)), self.release),
             (linked, self.unlink),
         ):
             which.layout.display = "" if shown else "none"
@@ -110,10 +110,12 @@ class ServiceRow(ipywidgets.HBox):  # type: ignore[misc]
     def _who(self, linked: bool, chosen: bool) -> str:
         name = _text(self._name)
         if linked:
-            name = f"<b>{name}</b> ✓ {'linked, in use' if chosen else 'linked'}"
+            state = "◌ away" if self._is_away else "✓ linked"
+            name = f"<b>{name}</b> {state}{', in use' if chosen else ''}"
         entry = self._entry
         count = len(entry.get("attributes", {}))
-        facts = [entry.get("address", "unknown"), entry.get("language", "unknown")]
+        facts = [] if self._is_away else [entry.get("address", "unknown")]
+        facts.append(entry.get("language", "unknown"))
         facts.append(f"{count}\N{NO-BREAK SPACE}{'attribute' if count == 1 else 'attributes'}")
         return f"{name}{_quiet(', '.join(map(_text, facts)))}"
 
@@ -146,7 +148,7 @@ class ServiceRow(ipywidgets.HBox):  # type: ignore[misc]
         return ", ".join(shown)
 
 
-_UNKNOWN: Final = '<span class="msl-quiet">not told</span>'
+_UNKNOWN: Final = '<span class="msl-quiet">unknown</span>'
 
 
 def _text(value: object) -> str:

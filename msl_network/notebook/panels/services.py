@@ -22,6 +22,9 @@ SHOWN: Final = 200
 """Most Services that have a row; each is a dozen widgets in the browser."""
 
 
+_OLD: Final = ", which is one of MSL-Network 1.x and does not tell who is linked and has locked"
+
+
 class ServicesPanel(Panel):
     """Shows the Services on a Manager, kept current; links with them and locks them.
 
@@ -204,10 +207,11 @@ class ServicesPanel(Panel):
         # what went wrong with an action stays until the next one
         if self._told != "error" or self._tasks:
             count = len(services)
+            is_old = any("links" not in entry for entry in services.values())
             self._tell(
                 "ok",
                 f"{count or 'No'} {'Service' if count == 1 else 'Services'} "
-                f"on the Manager {client.address_manager}.",
+                f"on the Manager {client.address_manager}{_OLD if is_old else ''}.",
             )
 
     def _show_lost(self, client: Client) -> None:
@@ -292,9 +296,7 @@ class ServicesPanel(Panel):
         if alive != self.links:
             self._set_links(alive)
         away = {
-            name: {**link._state.identity, "address": "away"}
-            for name, link in self.links.items()
-            if name not in services
+            name: link._state.identity for name, link in self.links.items() if name not in services
         }
         self._entries = services | away
         # what is linked is never left out

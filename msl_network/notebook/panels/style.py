@@ -93,8 +93,8 @@ STYLE = """<style>
 .msl-history .msl-choice { font-family: var(--jp-code-font-family, monospace); }
 .msl-history .msl-choice:hover, .msl-history .msl-sorter:hover { text-decoration: underline; }
 .msl-history .msl-choice[aria-current] { font-weight: bold; }
-.msl-counters { display: flex; flex-flow: row wrap; gap: 0 8px; }
-.msl-counters b { display: inline-block; min-width: 3.2em; font-variant-numeric: tabular-nums; }
+.msl-counters { display: flex; flex-flow: row wrap; gap: 0 16px; }
+.msl-counters b { font-variant-numeric: tabular-nums; }
 .msl-panel .msl-notifications { overflow: auto; height: 14em; }
 .msl-panel .msl-notifications:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); }
 .msl-notifications .msl-table { width: 100%; margin: 0; }

@@ -48,6 +48,13 @@ class Picture:
     size: int
     content: bytes
 
+    @property
+    def description(self) -> str:
+        """What it is, in words."""
+        kind = self.kind.partition("/")[2].upper()
+        size = f"{self.size:,} bytes" if self.size < 10_000 else f"{self.size / 1000:,.0f} kB"
+        return f"{kind}, {self.width:,} \N{MULTIPLICATION SIGN} {self.height:,} pixels, {size}"
+
 
 def picture_of(value: Any) -> Picture | None:
     """The picture that a value is.
@@ -80,9 +87,7 @@ def picture_html(picture: Picture, name: str = "") -> str:
         name: What it is of, for the file's name and for who can't see it.
     """
     of, width, height = picture.kind.partition("/")[2], picture.width, picture.height
-    told = (
-        f"{of.upper()}, {width:,} \N{MULTIPLICATION SIGN} {height:,} pixels, {_bytes(picture.size)}"
-    )
+    told = picture.description
     if picture.size > PICTURE_BYTES or width * height > PIXELS or max(width, height) > SIDE:
         return note(f"A picture that is too large to be shown here: {told}")
     address = data_uri(picture.kind, picture.content)
@@ -94,10 +99,6 @@ def picture_html(picture: Picture, name: str = "") -> str:
         f'width="{min(width, 800)}" src="{address}">'
         f'<div class="msl-quiet">{told} · <a download="{file}" href="{address}">Download</a></div>'
     )
-
-
-def _bytes(size: int) -> str:
-    return f"{size:,} bytes" if size < 10_000 else f"{size / 1000:,.0f} kB"
 
 
 def _content(value: Any) -> tuple[bytes, int] | None:

@@ -125,9 +125,9 @@ def statistics_html(
     for name, one in named.items():
         cells = [f"{one.count:,}"]
         cells += [_with_unit(text, unit) for text in (_mean_text(one), _rounded(one.deviation))]
-        cells += [_with_unit(_exact(end), unit) for end in (one.smallest, one.largest)]
+        cells += [_with_unit(_short(end, one), unit) for end in (one.smallest, one.largest)]
         cells += [f"{one.count - one.finite:,}"] if not_finite else []
-        cells += [_with_unit(_exact(last[name]), unit)] if last is not None else []
+        cells += [_with_unit(_short(last[name], one), unit)] if last is not None else []
         head = f'<th scope="row">{quoted(name[:CELL_LIMIT])}</th>' if named_ones else ""
         numbers = "".join(f"<td{number}>{cell}</td>" for cell in cells)
         rows += f"<tr>{head}{numbers}</tr>"
@@ -161,7 +161,18 @@ def _rounded(value: float | None, digits: int = 4) -> str:
 
 def _mean_text(one: Statistics) -> str:
     """The mean with as many digits as its standard deviation makes sense of."""
-    if not one.mean or not one.deviation:
-        return _exact(one.mean)
-    digits = math.floor(math.log10(abs(one.mean))) - math.floor(math.log10(one.deviation)) + 4
-    return _rounded(one.mean, min(max(digits, 4), 16))
+    return _exact(one.mean) if one.mean is None else _like_deviation(one.mean, one.deviation)
+
+
+def _short(value: int | float | None, one: Statistics) -> str:
+    """A number as the mean is, so that the table fits into half a page; an integer as it is."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return _exact(value)
+    return min(_like_deviation(value, one.deviation), _exact(value), key=len)
+
+
+def _like_deviation(value: float, deviation: float | None) -> str:
+    if not value or not deviation:
+        return _exact(value)
+    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(deviation)) + 4
+    return _rounded(value, min(max(digits, 4), 16))

@@ -128,6 +128,11 @@ _STOPS: Final = _words(
     "coefficient noise density derivative integral variance"
 )
 
+# these have the unit of what they are of
+_OF_THE_SAME: Final = _words(
+    "value range limit offset setpoint amplitude mean average median minimum maximum peak"
+)
+
 _VERBS: Final = r"returns?|reads?|gets?|measures?|quer(?:y|ies)|fetch(?:es)?|obtains?"
 _GETTER: Final = re.compile(rf"(?:{_VERBS})", re.IGNORECASE)
 _SUMMARY: Final = re.compile(
@@ -145,6 +150,7 @@ _BRACKETED: Final = re.compile(r"[(\[]\s*(?:in\s+)?([^()\[\]]{1,20}?)\s*[)\]]")
 _IN: Final = re.compile(
     r"(?:,?\s+(?:measured|given|expressed|as\s+a\s+number))?,?\s+in\s+([^()\[\],]{1,24})"
 )
+_IN_USE: Final = re.compile(r"\s+in\s+use(?=,|\s+[(\[]|\s+in\s)")
 _NONE: Final = re.compile(r",?\s+or\s+(?:`*None`*|`*NaN`*)\b.*", re.IGNORECASE | re.DOTALL)
 
 Unit = tuple[str, str]
@@ -238,7 +244,7 @@ def _indented(lines: list[str]) -> list[str]:
 def _of_phrase(text: str) -> str:
     """The unit of a phrase such as `The voltage of the cell, in volts. Never negative.`."""
     sentence, _, rest = " ".join(text.split()).partition(". ")
-    sentence = _NONE.sub("", sentence.rstrip(".;"))
+    sentence = _IN_USE.sub("", _NONE.sub("", sentence.rstrip(".;")))
     for pattern in (_BRACKETED, _IN):
         found = list(pattern.finditer(sentence))
         if len(found) == 1 and found[0].end() == len(sentence):
@@ -260,7 +266,8 @@ def _is_of(phrase: str, unit: Unit, written: str) -> bool:
     """Whether what a phrase names can have the unit."""
     if not re.fullmatch(r"[\w\s`'-]+", phrase):
         return False
-    words = re.sub(r"^(the|an?)\s+", "", phrase.strip("` ").lower()).replace("`", "").split()
+    text = re.sub(r"^(the|an?)\s+", "", phrase.strip("` ").lower()).replace("`", "")
+    words = re.sub(r"\bset[ -]point", "setpoint", text).split()
     return _fits(words, unit, written)
 
 
@@ -268,6 +275,8 @@ def _fits(words: list[str], unit: Unit, written: str) -> bool:
     head = words[: words.index("of")] if "of" in words else words
     if not head or len(words) > 10 or words.count("of") > 1 or _STOPS & set(words):
         return False
+    if "of" in words and head[-1] in _OF_THE_SAME:
+        head = words[words.index("of") + 1 :]
     named = [word for word in head if word in _QUANTITIES]
     if not named:
         # a letter can be anything

@@ -15,6 +15,7 @@ from msl_network.notebook.panels.call import MOST_RUNNING
 from msl_network.notebook.panels.history import CALLS, Call, History, weigh
 from msl_network.notebook.panels.running import ITEMS
 from msl_network.notebook.results import view
+from msl_network.notebook.results.png import png
 
 from ...oldest import each_ipykernel
 from ...raw import RawPeer
@@ -183,18 +184,25 @@ def test_a_service_that_does_not_stop(panel, instrument, monkeypatch):
     assert str(panel.history[-1].outcome) == "ended"
 
 
-def test_a_timeout(panel):
+def test_a_timeout(panel, monkeypatch):
+    monkeypatch.setattr("msl_network.notebook.panels.running.BECAME_WAIT", 0.1)
     panel.fields["timeout"].value = "0.1"
     assert isinstance(call(panel, "hang").outcome, TimeoutError)
+    assert "hang took too long: given up; the Service does not say" in status(panel)
     assert panel.code == "link.hang(timeout=0.1)"
-    assert "TimeoutError" in shown(panel.result)
+    assert "<b>TimeoutError</b>" in shown(panel.result)
+    monkeypatch.setattr("msl_network.notebook.panels.running.BECAME_WAIT", WAIT)
+    made = call(panel, "obey")
+    assert "obey took too long: given up and stopped" in status(panel)
+    assert "Given up and stopped." in shown(panel.result)
+    assert "did not reply within 0.1 seconds; given up and stopped" in made.summary
     panel.fields["timeout"].value = "inf"
     call(panel, "gain")
     assert panel.code == 'link.gain(timeout=float("inf"))'
     panel.fields["timeout"].value = "soon"
     panel.call().result(WAIT)
     assert "Timeout: soon is no number" in status(panel)
-    assert len(panel.history) == 2
+    assert len(panel.history) == 3
 
 
 def test_progress(panel):
@@ -381,6 +389,11 @@ def test_the_history_as_a_script_does_the_same(panel, manager):
     assert [row["state"] for row in panel.history.as_table()] == ["returned", "returned", "failed"]
     assert panel.history.as_table()[2]["error"] == "ValueError: the <b>lamp</b> is off"
     wait_for(lambda: panel._table.script == script, "the script in the browser")
+
+
+def test_a_picture_in_the_history():
+    made = Call(1, "a", (), {}, png(3, [bytes(3)] * 2, bytes(3)), 0.1, "link.a()", "link.a()", None)
+    assert made.summary.startswith("✓ PNG, 3 \N{MULTIPLICATION SIGN} 2 pixels, ")
 
 
 def test_the_history_is_bounded():

@@ -50,6 +50,7 @@ def test_a_login(panels):
         panel.buttons["Connect"].click()
         wait_for(lambda: panel.question is not None, "the question")
         assert isinstance(panel.question.field, SecretField)
+        wait_for(lambda: fields["password"].layout.display == "none", "one field for it alone")
         panel.question.field.value = "copenhagen"
         enter(panel.question.field)
         says(panel, "Connected")
@@ -176,3 +177,16 @@ def test_a_client_that_is_there_already(panels, manager):
         says(panel, "has ended")
         assert panel.client is None
         assert panel._form.layout.display == ""
+
+
+def test_a_client_that_has_ended_is_connected_again(panels):
+    with LocalManager(auth_login=True, users={"n.bohr": "copenhagen"}) as manager:
+        with connect(name="Marie", **manager.kwargs, timeout=30) as client:
+            panel = panels(ConnectPanel, client=client)
+            says(panel, "as Marie")
+        says(panel, "has ended")
+        assert panel.fields["port"].value == str(manager.port)
+        assert "copenhagen" not in str(ipywidgets.Widget.get_manager_state())
+        panel.connect().result(WAIT)
+        assert "as Marie" in status(panel)
+        assert panel.client._session.options == client._session.options

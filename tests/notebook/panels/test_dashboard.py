@@ -79,6 +79,12 @@ def test_of_what_is_there_already(dashboards, manager, echo):
         other.close()
         assert client.is_connected()
 
+    # it is connected again to the same one
+    says(made.connecting, "has ended")
+    wait_for(lambda: is_shown(made.connecting), "the form")
+    assert made.connecting.fields["port"].value == str(manager.port)
+    assert made.client is None
+
     with LinkedClient("Echo", **manager.kwargs) as linked:
         third = dashboards(linked)
         says(third.services, "1 Service on the Manager")

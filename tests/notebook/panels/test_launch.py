@@ -251,11 +251,13 @@ def test_in_a_kernel(kernel, pi, tmp_path):
     until("Unknown host key")
     assert kernel.find(_model_name="ProgressStyleModel") is not None
     # while a cell awaits, clicks are handled; the rest happens while one computes
-    waiting = kernel.start("import asyncio; await asyncio.sleep(60)")
+    # (in short turns: ipykernel 7.4 notices an interrupt when its loop wakes up)
+    waiting = kernel.start("import asyncio\nfor _ in range(600): await asyncio.sleep(0.1)")
     kernel.click("Trust")
     until("pi@127.0.0.1")
     kernel.change("Password", value=pi.password)
-    kernel.click("Answer")
+    answered = kernel.click("Answer")
+    kernel.wait(answered, lambda: answered.idle)  # an interrupt would end that, and not the cell
     kernel.interrupt()
     kernel.finish(waiting)
     computing = kernel.start("import time; time.sleep(60)")

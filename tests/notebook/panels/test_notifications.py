@@ -72,7 +72,7 @@ def test_log_and_plot(panel, link):
     assert panel.latest[0].time == pytest.approx(time.time(), abs=WAIT)
     shows(panel._listed, "&lt;b&gt;hot&lt;/b&gt;\\u202e")
     shows(panel._last_line, "{&#x27;temperature&#x27;: 1.0}")
-    shows(panel._counters, "Received")
+    shows(panel._counters, "<b>3</b> received")
     assert panel.plotted == ["args[0]", 'kwargs["oven"]["temperature"]']
     wait_for(lambda: panel.plot.names == tuple(panel.plotted), "the lines")
     assert [list(line) for line in panel.plot._points.lines.values()] == [[0, 1, 2], [0, 0.5, 1]]
@@ -153,6 +153,8 @@ def test_what_comes_too_fast_is_dropped_and_counted(panels, link, monkeypatch):
     counters = panel.counters
     assert counters["dropped"] > 0
     assert counters["forgotten"] == counters["shown"] - 50
+    shows(panel._counters, "came too fast and are left out")
+    shows(panel._counters, "older ones are no longer plotted")
     assert panel.last == ((1999,), {})
 
 
@@ -187,10 +189,20 @@ def test_manager_comes_back(panels):
         link.emit(1)
         counted(panel, received=1)
         port = manager.port
+    says(panel, "Nothing comes: the connection is lost")
+    shows(panel._last_line, "Last known")  # and not as if it were what it is now
+    shows(panel._listed, '<td class="msl-quiet">The connection is lost')
     with LocalManager(disable_tls=True, port=port):
         wait_for(lambda: client.is_connected() and not link._state.is_lost, "the link")
+        shows(panel._listed, "Linked again.")
+        assert link.service_address in panel._title.value
         link.emit(2)
         counted(panel, received=2, shown=2)
+        shows(panel._last_line, "Last<")
+        first, gap, last = panel.plot._points.lines["args[0]"]
+        assert (first, last) == (1, 2)
+        assert math.isnan(gap)  # no line leads over it
+        assert [one.text for one in panel.latest] == ["1", "2"]
         client.disconnect()
         oven.stop()
 
@@ -234,7 +246,7 @@ panel = msl_network.notebook.NotificationsPanel(link)
     cell = connected.start("over.wait(60)")
     for i in range(3):
         link.emit(i)
-    connected.wait(cell, lambda: "Received</span> <b>3</b>" in connected.page())
+    connected.wait(cell, lambda: "<b>3</b> received" in connected.page())
     assert cell.status is None
     link.emit("over")
     assert connected.finish(cell).value is True

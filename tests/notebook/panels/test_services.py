@@ -85,8 +85,10 @@ def test_services_come_and_go(panel, manager):
         row(panel, "Echo").link.click()
         wait_for(lambda: panel.link is not None, "the link")
         assert panel.link.echo(1) == [[1], {}]
-    reads(panel, "Echo", "away")
+    reads(panel, "Echo", "away", "unknown", "unknown")
+    assert "linked" not in shown(panel._rows["Echo"])
     assert offered(panel._rows["Echo"]) == ["Unlink"]
+    assert panel._rows["Echo"].release.layout.display == "none"
     with Echo().start_in_background(**manager.kwargs):
         wait_for(lambda: "away" not in shown(panel._rows["Echo"]), "the Service")
         assert panel.link.echo(1) == [[1], {}]
@@ -241,7 +243,7 @@ def test_manager_is_started_again(panels):
         panel.lock("Echo").result(WAIT)
     with running, client:
         says(panel, "Trying to connect again")
-        reads(panel, "Echo", "linked", "away")
+        reads(panel, "Echo", "away")
         with LocalManager(disable_tls=True, port=kwargs["port"]):
             says(panel, "1 Service on the Manager")
             reads(panel, "Echo", "linked", "you", "free")  # a lock is not taken again by itself

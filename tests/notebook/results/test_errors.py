@@ -33,13 +33,25 @@ def test_one_of_a_service():
 def test_what_to_do():
     cancellation = Future()
     late = ReplyTimeoutError("No reply within 1 s", cancellation)
-    assert "Allow it more time" in error_html(late)
+    assert "<b>TimeoutError</b>" in error_html(late)
+    assert "so it may go on. Allow it more time" in error_html(late)
     cancellation.set_result("stopped")
-    assert "It had begun, and was stopped." in error_html(late)
+    assert "Given up and stopped." in error_html(late)
     lost = error_html(ConnectionAbortedError("lost"))
     assert "Nobody knows whether the method has been executed" in lost
     assert "Nothing has been sent" in error_html(ConnectionError("not connected"))
     assert "&lt;x&gt;" in error_html(KeyError("<x>"))
+
+
+def test_a_service_that_is_away():
+    with LocalManager() as manager, connect(**manager.kwargs) as client:
+        with Meter().start_in_background(**manager.kwargs):
+            link = client.link("Meter")
+        with pytest.raises(KeyError) as raised:
+            link.voltage()
+    shown = error_html(raised.value)
+    assert "raised by the Manager" in shown
+    assert "nothing has been executed" in shown
 
 
 def test_its_size_is_bounded():

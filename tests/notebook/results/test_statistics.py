@@ -63,3 +63,11 @@ def test_what_can_not_be_computed_is_not_said():
         assert got.mean is None
         assert got.deviation is None
         assert "\N{EN DASH}" in statistics_html({"": got}, "V")
+
+
+def test_the_table_fits_into_half_a_page():
+    got = Statistics([[175 + 0.1 * math.sin(i) for i in range(100)]])
+    shown = statistics_html({"": got}, last={"": 175.00000000000003})
+    cells = shown.replace("</td>", '<td class="msl-number">').split('<td class="msl-number">')
+    numbers = [cell for cell in cells if cell.replace(".", "").isdigit()]
+    assert numbers == ["100", "175.00038", "0.07107", "174.90000", "175.09999", "175.00000"]

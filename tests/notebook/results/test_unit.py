@@ -58,6 +58,9 @@ SPHINX = """Measure once.
         ("Reads the humidity in percent.\n\nTakes 3 ms.", "%"),
         ("The current temperature in kelvin.", "K"),
         ("Measure and return the speed in m/s.", "m/s"),
+        ("The range in use, in volts.", "V"),
+        ("The set point of the temperature, in °C.", "°C"),
+        ("Return the upper limit of the voltage in volts.", "V"),
     ],
 )
 def test_a_docstring_tells_it(doc, unit):
@@ -81,6 +84,9 @@ def test_a_docstring_tells_it(doc, unit):
         "Return the voltage for a threshold in mV.",
         "Return the rise time of the voltage in volts.",
         "Return the ratio of the voltages in volts.",
+        "Return the range of the current source in volts.",
+        "Return the limit of the oven in volts.",
+        "The time in use by others, in seconds.",
         "Return the temperature in degrees.",
         "Return the voltage (min).",
         "Returns " + "the voltage in " * 5000,
