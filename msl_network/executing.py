@@ -200,9 +200,13 @@ class Executor:
         with self._lock:
             waits = not request._has_begun
             request._cancel()
+            # now, since its answer may have to wait for room
+            following = self._lanes.leave(request) if waits else None
         if waits:
             self._threads.discard(requester, request)
             self._finish(request, self._given_up(request, "not begun"))
+        if following is not None:
+            self._start_next(following)
 
     def taken(self, requester: str, uid: str, count: int) -> None:
         """Note how many items of a request its Client has taken."""

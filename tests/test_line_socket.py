@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from msl_network import Service, aio, connect, line_socket, loop_thread, serving
+from msl_network import Service, aio, connect, line_socket, loop_thread, serial, serving
 from msl_network.client import reply
 from msl_network.constants import WORKERS
 from msl_network.line_socket import open_line_socket
@@ -121,6 +121,7 @@ class Source(Service):
     def __init__(self):
         super().__init__()
         self.made = 0
+        self._release = threading.Event()
         self._refused = threading.Event()
 
     def size(self, text):
@@ -138,6 +139,11 @@ class Source(Service):
         for _ in range(40):
             self.made += 1
             yield BIG
+
+    @serial
+    def hold(self):
+        self.made += 1
+        self._release.wait(20)
 
     async def emit(self):
         self.emit_notification("beat")  # a few wait their turn
@@ -262,3 +268,24 @@ def test_notifications_wait_in_a_thread_and_are_refused_on_the_loop(manager, sou
     eventually(lambda: got[-1:] == ["last"])
     assert got.count(BIG) >= 40
     assert "beat" in got
+
+
+def test_request_that_is_given_up_is_answered_once(manager, source, client, small):
+    """Its answer waits for the Manager when its Client goes, and is not counted again."""
+    executor = source._Service__session.executor
+    with connect(**manager.kwargs) as other:
+        link = other.link("Source")
+        link.hold(asynchronous=True)
+        waiting = link.hold(asynchronous=True)
+        eventually(lambda: source.made == executor.waiting == 1)
+        with not_reading(manager, "Source"):
+            replies = [client["Source"].big_on_loop(asynchronous=True) for _ in range(60)]
+            eventually(lambda: source.made == 61)
+            waiting.cancel()
+            eventually(lambda: len(executor.requests) == 1)
+            other.disconnect()
+            eventually(lambda: any(request._is_gone for request in executor.requests))
+    assert all(reply.result(20) == BIG for reply in replies)
+    eventually(lambda: executor._running == 1)
+    source._release.set()
+    eventually(lambda: executor._running == 0)
