@@ -102,6 +102,12 @@ def _print_users(table: "UsersTable") -> None:
 
 def _change(table: "UsersTable", args: argparse.Namespace) -> None:
     name = args.username
+    if args.action in ("delete", "remove"):
+        if not table.is_user_registered(name):
+            raise ValueError(f"Cannot {args.action} {name!r}. This user is not in the table.")
+        table.delete(name)
+        print(f"{name} has been {args.action}d")
+        return
     adds = args.action in ("insert", "add")
     if args.password == [] or (adds and args.password is None):
         password: str | None = _ask_password(name)
@@ -110,18 +116,13 @@ def _change(table: "UsersTable", args: argparse.Namespace) -> None:
     if adds:
         table.insert(name, password, args.admin)
         print(f"{name} has been {args.action}ed")
-    elif args.action == "update":
-        was_admin = table.is_admin(name)
-        table.update(name, password=password, is_admin=args.admin)
-        changes = [] if password is None else ["has a new password"]
-        if was_admin != args.admin:
-            changes.append("is an administrator now" if args.admin else "is no administrator now")
-        print(f"Updated {name}" + (f": {', '.join(changes)}" if changes else ""))
-    else:
-        if not table.is_user_registered(name):
-            raise ValueError(f"Cannot {args.action} {name!r}. This user is not in the table.")
-        table.delete(name)
-        print(f"{name} has been {args.action}d")
+        return
+    was_admin = table.is_admin(name)
+    table.update(name, password=password, is_admin=args.admin)
+    changes = [] if password is None else ["has a new password"]
+    if was_admin != args.admin:
+        changes.append("is an administrator now" if args.admin else "is no administrator now")
+    print(f"Updated {name}" + (f": {', '.join(changes)}" if changes else ""))
 
 
 def _ask_password(name: str) -> str:

@@ -98,7 +98,11 @@ def _from_stdin() -> tuple[dict[str, Any], bytes]:
 
 
 def _end_when_alone(rest: bytes) -> None:
-    if lease := _wait_until_alone(rest):
+    if sys.platform == "win32":
+        # a lease would need `select`, which takes sockets alone there
+        while os.read(sys.stdin.fileno(), 65536):
+            pass
+    elif lease := _wait_until_alone(rest):
         _let_go_of_output()
         logger.warning(
             "nobody has given a sign of life over SSH for %g seconds, so this process ends", lease

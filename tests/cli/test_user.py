@@ -118,6 +118,7 @@ def test_new_password_is_not_asked_for_where_nobody_can_answer(run):
         1,
         "ValueError: You must specify a password for 'n.bohr'\n",
     )
+    assert run("user", "delete", "n.bohr", "-p") == (0, "n.bohr has been deleted\n")
 
 
 @pytest.mark.parametrize(
