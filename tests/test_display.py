@@ -87,7 +87,7 @@ def test_client(client):
     assert html.startswith("<div><p><b>&lt;Me&gt;</b> is connected to the Manager at 127.0.0.1:")
     assert text.startswith("<<Me> manager=127.0.0.1:")
     assert re.search(r"^  <Odd> & co +\S+:\d+ +Python [\d.]+$", text, re.M)
-    client["<Odd> & co"]
+    link = client["<Odd> & co"]
     assert re.search(r"^  <Odd> & co .* linked$", bundle(client)[0], re.M)
     assert "<td" in bundle(client.aio)[1]
     client.disconnect()
@@ -95,6 +95,7 @@ def test_client(client):
         "<<Me> disconnected>",
         "<div><p><b>&lt;Me&gt;</b> is disconnected</p></div>",
     )
+    assert repr(link).startswith("<Un-Linked from <Odd> & co[")
 
 
 def test_what_has_lost_its_manager(client):
@@ -105,8 +106,6 @@ def test_what_has_lost_its_manager(client):
     assert "is connecting again" in bundle(client)[1]
     assert "is away" in bundle(link)[1]
     assert repr(link).endswith(", away>")
-    client.disconnect()
-    assert repr(link).startswith("<Un-Linked from ")
 
 
 def test_link_with_a_service_that_has_gone(odd, client):
