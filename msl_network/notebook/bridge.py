@@ -72,10 +72,10 @@ def wait_in_kernel(future: "Future[T]", timeout: float | None) -> T:
         _nest(loop)
         task = loop.create_task(_until_done(future, None if timeout is None else timeout - GRACE))
         try:
-            with _cancelled_instead(caller, task):
+            with _cancelled_instead(caller, task), _interrupting(loop, task):
                 loop.run_until_complete(task)
         finally:
-            # an interrupt leaves the nested run and not the task
+            # a second interrupt leaves the nested run and not the task
             task.cancel()
     return future.result(0)
 
@@ -90,6 +90,28 @@ def _stoppable() -> Iterator[None]:
     finally:
         if before is not None:  # the handler of a library that is not Python's
             signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _interrupting(loop: asyncio.AbstractEventLoop, waiting: "asyncio.Task[None]") -> Iterator[None]:
+    # An exception that comes anywhere in a loop loses what the loop is about to run, and so a task
+    # of whomever; the wait is cancelled instead. A second one gets through to what holds it up.
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        interrupted = True
+        loop.call_soon_threadsafe(waiting.cancel)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if interrupted:  # also where the time was up meanwhile
+            raise KeyboardInterrupt from None
 
 
 @contextlib.contextmanager
