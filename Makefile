@@ -10,7 +10,7 @@ TESTS ?= tests
 MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test lint types pictures bench fuzz soak clean
+.PHONY: help lab demo test ready packages lint types pictures bench fuzz soak clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,26 +48,28 @@ lab: $(VENV)/.lab  ## open JupyterLab on the tutorial
 demo: $(VENV)/.lab  ## the same way through without a browser
 	@$(BIN)/python -m msl_network.examples.demo notebooks/01-first-steps.ipynb
 
-test: $(VENV)/.tests $(OLD)/.made $(OLDEST)/.made  ## run every test
+test: ready  ## run every test
+	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist worksteal $(TESTS)
+
+ready: $(VENV)/.tests $(OLD)/.made $(OLDEST)/.made packages lint types
+
+packages:
 	@tests/system-packages
-	@$(MAKE) --no-print-directory lint types
-	@$(BIN)/python -m pytest -n $${PYTEST_WORKERS:-2} --dist loadscope $(TESTS)
 
 lint: $(VENV)/.tests  ## check the style
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . || \
 		{ echo "ruff is not content: see 'ruff check' and 'ruff format'"; exit 1; }
 
-types: $(VENV)/.tests  ## check the types
-	@$(BIN)/mypy
+types: $(VENV)/.tests  ## check the types, on each system
+	@for system in linux darwin win32; do $(BIN)/mypy --platform $$system || exit 1; done
 
-pictures: $(VENV)/.tests  ## make the pictures in the docs anew
-	@tests/system-packages
+pictures: $(VENV)/.tests packages  ## make the pictures in the docs anew
 	@PICTURES=1 $(BIN)/python -m pytest --quiet tests/browser/test_pictures.py
 
 bench: $(VENV)/.lab $(OLD)/.made  ## measure the speed beside that of 1.x
 	@$(BIN)/python -m tests.benchmarks
 
-fuzz: $(VENV)/.tests  ## look for inputs that break the wire layer
+fuzz: $(VENV)/.tests  ## look for messages that break something
 	@$(BIN)/python -m tests.fuzz --plain --runs 200000
 	@$(BIN)/python -m tests.fuzz --seconds 60
 

@@ -17,6 +17,13 @@ def pytest_unconfigure():
     shutil.rmtree(HOME, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Have one worker begin with the browser, which keeps more than one processor busy, while the
+    others have what waits a lot; without workers, what is quick comes first."""
+    is_alone = not hasattr(config, "workerinput")
+    items.sort(key=lambda item: (item.get_closest_marker("browser") is None) != is_alone)
+
+
 @pytest.fixture
 def manager():
     """A Manager with TLS and no authentication."""

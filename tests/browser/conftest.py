@@ -32,7 +32,7 @@ def no_certificates(servers):
         file.unlink()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser():
     if CHROMIUM is None:
         missing("Chromium is not installed")
@@ -48,13 +48,21 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def kept():
+    """Pages with JupyterLab, which takes seconds to load: the next notebook is opened there."""
+    return []
+
+
 @pytest.fixture
-def notebook(servers, browser):
+def notebook(request, servers, browser, kept):
     """Open a notebook: `notebook([source, ...])`.
 
     In JupyterLab and Notebook 7 its kernel is ready and no cell has been run, in Voila all have.
+    A test that changes the page itself has one of its own: `keep=False`.
     """
     opened = []
+    failed = request.session.testsfailed
 
     def open_notebook(
         cells,
@@ -65,6 +73,7 @@ def notebook(servers, browser):
         width=1280,
         height=1000,
         path=None,
+        keep=True,
     ):
         if kernel == "oldest":
             oldest.oldest_python()
@@ -78,16 +87,19 @@ def notebook(servers, browser):
             )
             nbformat.write(made, servers.root / name)
         server = servers[app]
-        context = browser.new_context(viewport={"width": width, "height": height})
-        page = context.new_page()
+        keep = keep and app == "lab"
+        page = kept.pop() if keep and kept else browser.new_context().new_page()
+        page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(30_000)
         one = (Dashboard if app == "voila" else Notebook)(page)
-        opened.append((context, one))
+        opened.append((one, keep))
         one.open(app, server.url, name, theme)
         return one
 
     expect.set_options(timeout=15_000)
     yield open_notebook
-    for context, one in opened:
-        one.close()
-        context.close()
+    for one, keep in opened:
+        if one.close() and keep and request.session.testsfailed == failed:
+            kept.append(one.page)
+        else:
+            one.page.context.close()

@@ -1,12 +1,14 @@
 """What is in the laboratory beside the notebook: a Manager that can be killed, and Services."""
 
 import math
+import os
 import subprocess
 import sys
 import threading
 
 from msl_network import Service, connect, cryptography
 
+from ..ports import free_port
 from .servers import ROOT
 
 USER = {"username": "n.bohr", "password": "copenhagen"}
@@ -40,7 +42,7 @@ class Oven(Service):
     def heat(self, kelvin: float, seconds: float = 60) -> float:
         """Heat, and tell how far it is, until it is done or given up."""
         for i in range(int(seconds * 20)):
-            self.progress(i, int(seconds * 20), "heating" if i % 40 < 20 else "still heating")
+            self.progress(i, int(seconds * 20), "heating" if i % 16 < 8 else "still heating")
             if not self.request.sleep(0.05):
                 self.given_up.release()
                 break
@@ -70,10 +72,11 @@ class Instruments:
     """
 
     def __init__(self, folder):
+        self._folder = folder
         self._key, self._cert = folder / "key.pem", folder / "certificate.pem"
         cryptography.generate_key(path=self._key)
         cryptography.generate_certificate(path=self._cert, key_path=self._key)
-        self.port = 0
+        self.port = free_port()
         self.start_manager()
         self.kwargs = {"host": "127.0.0.1", "port": self.port, "cert_file": str(self._cert), **USER}
         self.oven = Oven()
@@ -94,8 +97,9 @@ class Instruments:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(self._folder)},  # it can't remove what it has there
         )
-        self.port = int(self._manager.stdout.readline())
+        self._manager.stdout.readline()
 
     def kill_manager(self):
         """Kill the Manager, which can do nothing about it."""

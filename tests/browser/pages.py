@@ -2,17 +2,28 @@
 
 import random
 import string
-from contextlib import suppress
 
 from playwright.sync_api import Error, Page
 
 from .servers import START
 
-KERNEL_IS_IDLE = """() => {
+KERNEL_IS_IDLE = """name => {
     const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
     const session = panel && panel.sessionContext && panel.sessionContext.session;
-    return session && session.kernel && session.kernel.status === 'idle';
+    return session && session.path === name && session.kernel
+        && session.kernel.status === 'idle';
 }"""
+
+OPEN = "path => { window.jupyterapp.commands.execute('docmanager:open', {path}); }"
+
+CLOSE = """async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    await panel.sessionContext.shutdown();
+    panel.dispose();
+    return document.querySelector('.jp-Dialog') === null;
+}"""
+
+THEME = "() => document.body.dataset.jpThemeLight === 'false' ? 'dark' : 'light'"
 
 CELLS_HAVE_RUN = """() => {
     const panel = window.jupyterapp.shell.currentWidget;
@@ -28,8 +39,6 @@ RUN_CELL = """index => {
     notebook.deselectAll();
     window.jupyterapp.commands.execute('notebook:run-cell');
 }"""
-
-SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 
 
 def any_name() -> str:
@@ -49,18 +58,22 @@ class Notebook:
 
     def open(self, app: str, url: str, name: str, theme: str) -> None:
         """Open it, and wait until its kernel is there."""
-        if app == "lab":
+        if self.page.url != "about:blank":
+            self.page.evaluate(OPEN, name)
+        elif app == "lab":
             self.page.goto(f"{url}/doc/workspaces/{any_name()}/tree/{name}?reset")
         else:
             self.page.goto(f"{url}/notebooks/{name}")
-        self.page.wait_for_function(KERNEL_IS_IDLE, timeout=START * 1000)
-        if theme == "dark":
+        self.page.wait_for_function(KERNEL_IS_IDLE, arg=name, timeout=START * 1000)
+        if theme != self.page.evaluate(THEME):
             self.set_theme(theme)
 
-    def close(self) -> None:
-        """End its kernel."""
-        with suppress(Error):
-            self.page.evaluate(SHUT_DOWN)
+    def close(self) -> bool:
+        """End its kernel, and close it; whether the page is as it was before."""
+        try:
+            return self.page.evaluate(CLOSE)
+        except Error:
+            return False
 
     def set_theme(self, theme: str) -> None:
         """Show everything in another theme: `"light"` or `"dark"`."""
@@ -116,7 +129,8 @@ class Dashboard:
         self._end = f"{url}/voila/api/shutdown/{kernel}"
         self.page.context.add_cookies([{"name": "_xsrf", "value": "any", "url": url}])
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """End its kernel, which its page should do when it is left, but may not."""
         if self._end:
             self.page.request.post(self._end, form={"_xsrf": "any"})
+        return False

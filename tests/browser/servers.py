@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from ..ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START = 60.0
@@ -117,9 +118,7 @@ class Servers:
 
     def _start(self, app):
         base = self._base
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         places = {"port": port, "root": self.root, "settings": base / "settings"}
         command = [sys.executable, *[word.format(**places) for word in COMMANDS[app]]]
         env = {

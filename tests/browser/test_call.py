@@ -151,7 +151,7 @@ def test_the_history_with_the_keyboard(notebook):
 
 @pytest.mark.parametrize("app", ["lab", "notebook7", "voila"])
 def test_what_was_done_is_copied(notebook, app):
-    opened = notebook([PANEL], app=app, height=1600)
+    opened = notebook([PANEL], app=app, height=1600, keep=False)
     if app != "voila":
         opened.run_all()
     page = opened.page

@@ -107,7 +107,8 @@ def test_connect_and_call_with_the_mouse(dashboard):
     eventually(lambda: notifications.bounding_box()["y"] > call.bounding_box()["y"] + 100)
 
     button(page, "Disconnect").click()
-    expect(page.get_by_text("Disconnected.")).to_be_visible()
+    said = page.get_by_role("status").filter(has_text="Disconnected.")
+    expect(said).to_be_visible()
     expect(radio(page, "Connect to a Manager")).to_be_visible()
 
 

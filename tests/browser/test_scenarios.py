@@ -24,7 +24,6 @@ CASES = [
     ("lab", "oldest", "awaiting"),
     ("lab", "oldest", "blocked"),
     ("notebook7", "python3", "idle"),
-    ("notebook7", "python3", "blocked"),
     ("voila", "python3", "idle"),
 ]
 
@@ -75,6 +74,7 @@ class Person:
         self.page = self.opened.page
         self._flag = flag
         self._state = state
+        self._is_looked_at = kernel == "python3" and state == "idle"
         # an older ipykernel handles one message after the other, also while a cell awaits
         self._clicks_wait = state == "blocked" or (state == "awaiting" and kernel == "oldest")
         expect(self.button("Connect").or_(self.button("Start"))).to_be_visible()
@@ -106,6 +106,11 @@ class Person:
 
     def row(self, service):
         return self.page.locator(".msl-row", has_text=service)
+
+    def assert_accessible(self):
+        """Have axe-core look, where it matters: neither kernel nor cell makes the page another."""
+        if self._is_looked_at:
+            assert_accessible(self.page, PANEL)
 
     def leave(self):
         """Let the cell end, if it still runs."""
@@ -148,7 +153,7 @@ def test_a_day(notebook, instruments, tmp_path, app, kernel, state):
     person.field("Password").fill("wrong")
     person.click("Connect")
     person.sees("Unknown certificate")
-    assert_accessible(page, PANEL)
+    person.assert_accessible()
     person.click("Trust")
     person.sees("Wrong login password")
     with person.meanwhile():
@@ -175,7 +180,7 @@ def test_a_day(notebook, instruments, tmp_path, app, kernel, state):
     with person.meanwhile():
         person.sees("Receiving what Oven emits")
         expect(page.locator(".msl-plot-canvas")).to_be_visible()
-    assert_accessible(page, PANEL)
+    person.assert_accessible()
 
     # call
     with person.meanwhile():
@@ -203,12 +208,14 @@ def test_a_day(notebook, instruments, tmp_path, app, kernel, state):
         person.sees("Trying to connect again")
         instruments.start_manager()
         expect(page.get_by_text("Connected again to the Manager")).to_be_visible(timeout=30_000)
+        # the Oven comes back by itself, sooner or later than the dashboard
+        expect(oven.get_by_text("away")).to_have_count(0, timeout=30_000)
         person.sees("linked, in use", oven)
     with person.meanwhile():
         person.field("Method").select_option("add")
     person.click("Call")
     expect(page.get_by_text("link.add(40)")).not_to_have_count(1)
-    assert_accessible(page, PANEL)
+    person.assert_accessible()
     person.leave()
 
 
@@ -244,7 +251,7 @@ def test_starting_a_manager_on_a_pi(notebook, tmp_path, app, kernel, state):
         person = Person(notebook, kwargs, app, kernel, state, tmp_path / "go on")
         person.click("Start")
         person.sees("Unknown host key")
-        assert_accessible(person.page, PANEL)
+        person.assert_accessible()
         person.click("Trust")
         person.sees("pi@127.0.0.1's password")
         with person.meanwhile():
@@ -253,7 +260,7 @@ def test_starting_a_manager_on_a_pi(notebook, tmp_path, app, kernel, state):
         person.sees("Connected to the Manager 127.0.0.1")
         person.click("Link", person.row("RPiService"))
         person.sees("linked, in use")
-        assert_accessible(person.page, PANEL)
+        person.assert_accessible()
         person.click("Stop")
         person.sees("The Manager on 127.0.0.1 has ended")
         person.leave()

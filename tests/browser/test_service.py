@@ -1,10 +1,9 @@
 """A Service in a cell of a real JupyterLab, and its panel."""
 
-import socket
-
 import pytest
 from playwright.sync_api import expect
 
+from ..ports import free_port
 from .accessibility import assert_accessible, nothing_moves
 
 pytestmark = pytest.mark.browser
@@ -32,9 +31,7 @@ except ValueError as error:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_cell_that_is_edited_and_run_again(theme, notebook):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     setup = "%load_ext msl_network\nfrom msl_network import connect, constants\n"
     nb = notebook(
         [

@@ -45,7 +45,9 @@ def test_lock_against_another(notebook):
     row.get_by_role("button", name="Link", exact=True).focus()
     page.keyboard.press("Enter")
     expect(row.get_by_text("linked, in use")).to_be_visible()
-    row.get_by_role("button", name="Lock", exact=True).focus()
+    lock = row.get_by_role("button", name="Lock", exact=True)
+    expect(lock).to_be_enabled()  # it is not while it is being linked
+    lock.focus()
     page.keyboard.press("Enter")
     expect(row.get_by_text("locked by you")).to_be_visible()
     expect(row.get_by_text("exclusive")).to_be_visible()
