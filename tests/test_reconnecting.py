@@ -551,10 +551,10 @@ def test_asynchronous_client(bench):
 
 
 MANAGER = """
-import json, sys
+import sys
 from msl_network import LocalManager
 
-with LocalManager(disable_tls=True, port=int(sys.argv[1])) as manager:
+with LocalManager(disable_tls=True, port=int(sys.argv[1])):
     print("ready", flush=True)
     input()
 """
@@ -572,15 +572,13 @@ def test_manager_is_killed_and_started_again(tmp_path):
 
     def kill(process):
         process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+        process.communicate()
 
     port = free_port()
+    kwargs = {"host": "127.0.0.1", "port": port, "disable_tls": True}
     manager = start(port)
     try:
         manager.stdout.readline()
-        kwargs = {"host": "127.0.0.1", "port": port, "disable_tls": True}
         motor = Motor()
         motor.release.set()
         with motor.start_in_background(**kwargs), connect(**kwargs) as client:
