@@ -284,8 +284,11 @@ class LineSocket:
             return False
         if (size := len(line)) > ONE_WRITE:
             with self._lock:
+                # first: an interrupt between the two must not leave bytes that nobody takes off
+                self._outbox.append(line)
                 self._waiting += size
-        self._outbox.append(line)
+        else:
+            self._outbox.append(line)
         self._notice_outbox()
         return True
 

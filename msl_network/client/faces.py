@@ -134,12 +134,12 @@ class LinkFace(Displayed):
     def __repr__(self) -> str:
         return self._line(is_away=self._state.is_away)
 
-    def _line(self, *, is_away: bool) -> str:
+    def _line(self, *, is_away: bool, client: str = "") -> str:
         where = f"{self.service_name}[{self.service_address}]"
         if self._state.has_ended:
-            return f"<Un-Linked from {where}>"
+            return f"<Un-Linked{client} from {where}>"
         away = ", away" if is_away else ""
-        return f"<Link with {where} at Manager[{self._state.manager}]{away}>"
+        return f"<Link{client} with {where} at Manager[{self._state.manager}]{away}>"
 
     def _repr_description_(self) -> Description:
         session, has_ended = self._state.session, self._state.has_ended

@@ -62,10 +62,8 @@ class LinkedClient(Displayed):
         self._port = client.port
 
     def __repr__(self) -> str:
-        service = f"{self.service_name}[{self.service_address}]"
-        if self._link is None:
-            return f"<Un-Linked[name={self._name}] from {service}>"
-        return f"<Link[name={self._name}] with {service} at Manager[{self._address_manager}]>"
+        link = self._last_link
+        return link._line(is_away=link._state.is_away, client=f"[name={self._name}]")
 
     def _repr_description_(self) -> Description:
         return replace(self._last_link._repr_description_(), line=repr(self))

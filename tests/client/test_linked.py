@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from msl_network import LinkedClient, RemoteError, connect
+from msl_network import LinkedClient, LocalManager, RemoteError, connect
 
+from ..laboratory import eventually
 from .conftest import Bench
 
 
@@ -45,6 +46,16 @@ def test_both_in_one(manager, bench):
 def test_shutdown_returns_what_the_service_returns(manager, bench):
     with LinkedClient("Bench", **manager.kwargs) as linked:
         assert linked.shutdown_service("done") == "done"
+
+
+def test_what_has_lost_its_manager_does_not_look_linked():
+    with LocalManager() as manager, Bench().start_in_background(**manager.kwargs):
+        away = LinkedClient("Bench", **manager.kwargs)
+        ended = LinkedClient("Bench", **manager.kwargs, reconnect=0)
+    eventually(lambda: not (away.is_connected() or ended.is_connected()))
+    assert repr(away).endswith(", away>")
+    eventually(lambda: repr(ended).startswith("<Un-Linked[name=LinkedClient] from Bench["))
+    away.disconnect()
 
 
 def test_notification_handler_is_overridden_or_assigned(manager, bench):
